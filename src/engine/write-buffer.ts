@@ -1,0 +1,150 @@
+import { invariant } from '../platform/errors.ts';
+import {
+  type Collection,
+  changedFixedField,
+  type GivenRecord,
+  keyOf,
+  mergeRecords,
+} from '../storage/collection.ts';
+import type { PendingRecord } from '../storage/contract.ts';
+
+interface Position {
+  sequence: number;
+  version: number;
+}
+
+/** A record that cannot be stored, whatever storage says, and why. */
+export interface RefusedRecord extends PendingRecord {
+  collection: Collection;
+  code: string;
+  reason: string;
+}
+
+/** Everything that was in the buffer at one moment. */
+export interface FlushSet {
+  /** By collection, one entry per key. */
+  records: ReadonlyMap<string, ReadonlyMap<string, PendingRecord>>;
+  refused: readonly RefusedRecord[];
+  /** Once this set is stored, the journal is no longer needed up to here. */
+  throughSequence: number;
+}
+
+type Entries = Map<string, Map<string, PendingRecord>>;
+
+/**
+ * The accepted records that storage does not have yet, one entry per key; a later write merges into it.
+ *
+ * Two halves: `active` takes what is accepted; `take` moves all of it `in flight`, where it stays, unchanged,
+ * until storage has it and `settle` drops it. A key can be in both: the half in flight is the older.
+ *
+ * Invariants: frames are merged in the order of their sequences; at most one set is in flight.
+ */
+export class WriteBuffer {
+  #active: Entries = new Map();
+  #activeSize = 0;
+  #activeSince: number | undefined;
+  #refused: RefusedRecord[] = [];
+  #inFlight: FlushSet | undefined;
+  #inFlightSince: number | undefined;
+  #lastSequence = 0;
+
+  /** Merges the records of one frame. */
+  merge(collection: Collection, records: readonly GivenRecord[], { sequence, version }: Position): void {
+    invariant(sequence > this.#lastSequence, `frame ${sequence} is merged after frame ${this.#lastSequence}`);
+    this.#lastSequence = sequence;
+    this.#activeSince ??= version;
+    const entries = this.#entriesOf(collection);
+    for (const record of records) {
+      const key = keyOf(collection, record);
+      const changed = this.fixedFieldChangedBy(collection, record);
+      if (changed !== undefined) {
+        this.#refused.push(refusal(collection, record, version, changed));
+        continue;
+      }
+      const entry = entries.get(key);
+      entries.set(key, {
+        record: entry === undefined ? record : mergeRecords(collection, entry.record, record),
+        version,
+        firstVersion: entry?.firstVersion ?? version,
+      });
+      if (entry === undefined) this.#activeSize += 1;
+    }
+  }
+
+  /** The fixed field that a record would change of an entry with its key, or undefined. */
+  fixedFieldChangedBy(collection: Collection, record: GivenRecord): string | undefined {
+    const key = keyOf(collection, record);
+    const entry =
+      this.#active.get(collection.name)?.get(key) ?? this.#inFlight?.records.get(collection.name)?.get(key);
+    return entry === undefined ? undefined : changedFixedField(collection, entry.record, record);
+  }
+
+  has(collectionName: string, key: string): boolean {
+    return (
+      this.#active.get(collectionName)?.has(key) === true ||
+      this.#inFlight?.records.get(collectionName)?.has(key) === true
+    );
+  }
+
+  /** Moves everything in flight; undefined when there is nothing. */
+  take(): FlushSet | undefined {
+    invariant(this.#inFlight === undefined, 'one set is in flight at most');
+    if (this.#activeSize === 0 && this.#refused.length === 0) return undefined;
+    this.#inFlight = { records: this.#active, refused: this.#refused, throughSequence: this.#lastSequence };
+    this.#inFlightSince = this.#activeSince;
+    this.#active = new Map();
+    this.#activeSize = 0;
+    this.#activeSince = undefined;
+    this.#refused = [];
+    return this.#inFlight;
+  }
+
+  /** Drops the set in flight: storage has it. */
+  settle(set: FlushSet): void {
+    invariant(this.#inFlight === set, 'only the set in flight can be settled');
+    this.#inFlight = undefined;
+    this.#inFlightSince = undefined;
+  }
+
+  /** Entries that wait for the next flush. */
+  get waitingSize(): number {
+    return this.#activeSize;
+  }
+
+  /** Entries of a collection that storage does not have yet. */
+  sizeOf(collectionName: string): number {
+    return (
+      (this.#active.get(collectionName)?.size ?? 0) + (this.#inFlight?.records.get(collectionName)?.size ?? 0)
+    );
+  }
+
+  /** The last frame that was merged. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** The version of the oldest write that storage does not have yet, in microseconds since the epoch. */
+  get oldestVersion(): number | undefined {
+    return this.#inFlightSince ?? this.#activeSince;
+  }
+
+  #entriesOf(collection: Collection): Map<string, PendingRecord> {
+    let entries = this.#active.get(collection.name);
+    if (entries === undefined) {
+      entries = new Map();
+      this.#active.set(collection.name, entries);
+    }
+    return entries;
+  }
+}
+
+function refusal(collection: Collection, record: GivenRecord, version: number, field: string): RefusedRecord {
+  return {
+    collection,
+    record,
+    version,
+    firstVersion: version,
+    code: 'FIXED_FIELD_CHANGED',
+    reason: `"${field}" of a record cannot change; an earlier write has another value`,
+  };
+}

@@ -1,0 +1,281 @@
+import { join } from 'node:path';
+import type { Clock } from '../platform/clock.ts';
+import type { AppendFile, DurableFiles } from '../platform/durable-files.ts';
+import { invariant, ServiceError } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { encodeFrame, type Frame } from './frame.ts';
+import { openSegments, type ReplayReport, type Segment, writeCheckpoint } from './recovery.ts';
+import { segmentName } from './segment.ts';
+
+export const syncModes = ['always', 'interval', 'off'] as const;
+/** `always`: an append resolves once it is on disk. `interval`, `off`: once the system has it; a power loss may take it. */
+export type SyncMode = (typeof syncModes)[number];
+
+export interface JournalOptions {
+  folder: string;
+  sync: SyncMode;
+  syncIntervalMs: number;
+  /** A segment that has reached this size is followed by a new one. */
+  segmentBytesMax: number;
+  /** Appends are refused while the segments hold more than this. */
+  bytesMax: number;
+}
+
+export interface JournalParts {
+  files: DurableFiles;
+  clock: Clock;
+  logger: Logger;
+}
+
+export type Position = Pick<Frame, 'sequence' | 'version'>;
+
+interface WaitingAppend {
+  frame: Frame;
+  resolve: (position: Position) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * The append-only log that makes an accepted batch durable.
+ *
+ * Files in its folder: segments `<first sequence>.journal`, each a row of frames; `checkpoint`, up to where
+ * storage has everything; `damaged/`, copies of bytes that could not be read.
+ *
+ * Modes:
+ * - `open`: appends wait in a queue; one writer takes all that wait, writes them with one call, syncs once, and
+ *   resolves them in the order of their sequences (group commit).
+ * - `failed`: a write or a sync failed. What is on disk is unknown from then on, and asking the kernel again
+ *   would lie (a second fsync reports success for pages that were dropped), so no append is accepted any more;
+ *   `release` still works. A restart reads what is really there.
+ * - `closed`.
+ *
+ * Transitions: open → failed, open → closed, failed → closed.
+ *
+ * Invariants: sequences rise by one per append; versions strictly increase; a segment is deleted only when
+ * every frame in it is at or before the checkpoint, and the checkpoint is on disk.
+ */
+export class Journal {
+  readonly #options: JournalOptions;
+  readonly #parts: JournalParts;
+  readonly #waiting: WaitingAppend[] = [];
+  /** Oldest first; the last one is being written while `#file` is set. */
+  readonly #segments: Segment[];
+  #mode: 'open' | 'failed' | 'closed' = 'open';
+  #failure: unknown;
+  #file: AppendFile | undefined;
+  #unsynced = false;
+  #writer: Promise<void> | undefined;
+  #cancelSync: (() => void) | undefined;
+  #lastSequence: number;
+  #lastVersion: number;
+  #checkpoint: number;
+  #waitingBytes = 0;
+
+  private constructor(
+    options: JournalOptions,
+    parts: JournalParts,
+    segments: Segment[],
+    last: Position,
+    checkpoint: number,
+  ) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#segments = segments;
+    this.#lastSequence = last.sequence;
+    this.#lastVersion = last.version;
+    this.#checkpoint = checkpoint;
+  }
+
+  /**
+   * Opens the journal of a folder and visits every frame behind the checkpoint, in order. Damage never stops it:
+   * see `ReplayReport`.
+   */
+  static async open(
+    options: JournalOptions,
+    parts: JournalParts,
+    visit: (frame: Frame) => void,
+  ): Promise<{ journal: Journal; report: ReplayReport }> {
+    const { segments, last, checkpoint, report } = await openSegments(options.folder, parts, visit);
+    return { journal: new Journal(options, parts, segments, last, checkpoint), report };
+  }
+
+  get mode(): 'open' | 'failed' | 'closed' {
+    return this.#mode;
+  }
+
+  /** Bytes of all segments, and of what waits to be written. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, this.#waitingBytes);
+  }
+
+  get segmentCount(): number {
+    return this.#segments.length;
+  }
+
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** Everything up to this sequence is in storage. */
+  get checkpoint(): number {
+    return this.#checkpoint;
+  }
+
+  /** Why an append would be refused now; undefined when it would be accepted. */
+  refusal(payloadBytes = 0): ServiceError | undefined {
+    if (this.#mode === 'failed') {
+      return new ServiceError(
+        'JOURNAL_FAILED',
+        'The journal cannot be written; nothing is accepted until the service is restarted on a healthy disk.',
+        { retryAfterSeconds: 30, cause: this.#failure },
+      );
+    }
+    if (this.#mode === 'closed') {
+      return new ServiceError('NOT_ACCEPTING', 'The service is shutting down.', { retryAfterSeconds: 5 });
+    }
+    if (this.bytes + payloadBytes > this.#options.bytesMax) {
+      return new ServiceError(
+        'JOURNAL_FULL',
+        'Storage is behind and the journal is full; nothing more is accepted until storage has caught up.',
+        { retryAfterSeconds: 10 },
+      );
+    }
+    return undefined;
+  }
+
+  /**
+   * Appends a frame. Appends resolve in the order in which they were called.
+   * @returns its sequence and version, once it is as durable as the sync mode says.
+   * @throws ServiceError JOURNAL_FULL, JOURNAL_FAILED or NOT_ACCEPTING.
+   */
+  append(type: string, payload: Uint8Array): Promise<Position> {
+    const refusal = this.refusal(payload.length);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    this.#lastSequence += 1;
+    this.#lastVersion = Math.max(this.#lastVersion + 1, this.#parts.clock.nowMs() * 1000);
+    const frame = { sequence: this.#lastSequence, version: this.#lastVersion, type, payload };
+    this.#waitingBytes += payload.length;
+    return new Promise<Position>((resolve, reject) => {
+      this.#waiting.push({ frame, resolve, reject });
+      this.#writer ??= this.#writeGroups();
+    });
+  }
+
+  /** Records that storage has everything up to `sequence`, then deletes the segments that are no longer needed. */
+  async release(sequence: number): Promise<void> {
+    invariant(
+      sequence <= this.#lastSequence,
+      `release ${sequence} is behind the last frame ${this.#lastSequence}`,
+    );
+    if (sequence <= this.#checkpoint) return;
+    const { files } = this.#parts;
+    await writeCheckpoint(files, this.#options.folder, { sequence, version: this.#lastVersion });
+    this.#checkpoint = sequence;
+    const released = this.#releasedSegments(sequence);
+    for (const segment of released) await files.remove(segment.path);
+    if (released.length > 0) await files.syncFolder(this.#options.folder);
+  }
+
+  /** Finishes the appends that wait, syncs, and closes the file. */
+  async close(): Promise<void> {
+    if (this.#mode === 'closed') return;
+    const failed = this.#mode === 'failed';
+    this.#setMode('closed');
+    await this.#writer;
+    this.#cancelSync?.();
+    if (this.#file === undefined) return;
+    try {
+      if (!failed && this.#unsynced) await this.#file.sync();
+    } finally {
+      await this.#file.close();
+      this.#file = undefined;
+    }
+  }
+
+  async #writeGroups(): Promise<void> {
+    // Appends of the same turn go into the first group.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0);
+      try {
+        invariant(this.#failure === undefined, 'the journal has failed');
+        await this.#writeGroup(group.map(({ frame }) => frame));
+        for (const { frame, resolve } of group) resolve({ sequence: frame.sequence, version: frame.version });
+      } catch (error) {
+        this.#fail(error);
+        const refusal = this.refusal() ?? error;
+        for (const { reject } of group) reject(refusal);
+      }
+    }
+    this.#writer = undefined;
+  }
+
+  async #writeGroup(frames: Frame[]): Promise<void> {
+    const first = frames[0];
+    const last = frames.at(-1);
+    invariant(first !== undefined && last !== undefined, 'a group has frames');
+    const file = await this.#fileFor(first.sequence);
+    const buffers = frames.flatMap(encodeFrame);
+    await file.append(buffers);
+    this.#unsynced = true;
+    if (this.#options.sync === 'always') await this.#sync(file);
+    if (this.#options.sync === 'interval') this.#scheduleSync(file);
+    const segment = this.#segments.at(-1);
+    invariant(segment !== undefined, 'a group is written to a segment');
+    segment.lastSequence = last.sequence;
+    segment.bytes += buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    this.#waitingBytes -= frames.reduce((sum, frame) => sum + frame.payload.length, 0);
+  }
+
+  /** The file that takes the next frames: the current one, or a new one when that is full. */
+  async #fileFor(sequence: number): Promise<AppendFile> {
+    const current = this.#segments.at(-1);
+    if (this.#file !== undefined && current !== undefined && current.bytes < this.#options.segmentBytesMax) {
+      return this.#file;
+    }
+    if (this.#file !== undefined) {
+      this.#cancelSync?.();
+      if (this.#unsynced) await this.#sync(this.#file);
+      await this.#file.close();
+      this.#file = undefined;
+    }
+    const path = join(this.#options.folder, segmentName(sequence));
+    this.#file = await this.#parts.files.createAppendFile(path);
+    this.#segments.push({ path, firstSequence: sequence, lastSequence: sequence - 1, bytes: 0 });
+    return this.#file;
+  }
+
+  async #sync(file: AppendFile): Promise<void> {
+    await file.sync();
+    this.#unsynced = false;
+  }
+
+  #scheduleSync(file: AppendFile): void {
+    this.#cancelSync ??= this.#parts.clock.schedule(this.#options.syncIntervalMs, () => {
+      this.#cancelSync = undefined;
+      if (file === this.#file) this.#sync(file).catch((error: unknown) => this.#fail(error));
+    });
+  }
+
+  /** Takes the released segments off the list; the one being written stays. */
+  #releasedSegments(sequence: number): Segment[] {
+    const sealed = this.#file === undefined ? this.#segments.length : this.#segments.length - 1;
+    let count = 0;
+    while (count < sealed && (this.#segments[count]?.lastSequence ?? 0) <= sequence) count += 1;
+    return this.#segments.splice(0, count);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    if (this.#mode === 'open') this.#setMode('failed');
+    this.#parts.logger.error('The journal failed and accepts nothing more; check the disk, then restart', {
+      folder: this.#options.folder,
+      error: error instanceof Error ? error.message : String(error),
+    });
+  }
+
+  #setMode(mode: 'failed' | 'closed'): void {
+    this.#mode = mode;
+  }
+}

@@ -1,0 +1,169 @@
+import { basename, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { DurableFiles } from '../platform/durable-files.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Frame } from './frame.ts';
+import { type DamagedRange, firstSequenceOf, scanSegment } from './segment.ts';
+
+export interface Segment {
+  path: string;
+  firstSequence: number;
+  /** One less than `firstSequence` while it is empty. */
+  lastSequence: number;
+  bytes: number;
+}
+
+/** What opening a journal found. */
+export interface ReplayReport {
+  /** Frames behind the checkpoint, handed on. */
+  frames: number;
+  /** Damaged ranges, each kept aside in `damaged/`. */
+  damagedRanges: number;
+  damagedBytes: number;
+  /** Frames that are missing between two that are there, or between the checkpoint and the first one. */
+  lostFrames: number;
+  /** A write that a crash cut short was at the end; it was never acknowledged under `sync: always`. */
+  tornTail: boolean;
+  seconds: number;
+}
+
+interface Checkpoint {
+  sequence: number;
+  version: number;
+}
+
+interface OpenedSegments {
+  segments: Segment[];
+  last: Checkpoint;
+  checkpoint: number;
+  report: ReplayReport;
+}
+
+const checkpointName = 'checkpoint';
+const damagedFolder = 'damaged';
+
+/**
+ * Reads all segments of a folder, oldest first, and visits each frame behind the checkpoint once. Never throws
+ * for what is in the files: damaged bytes are copied to `damaged/`, counted and stepped over; a damaged end of
+ * the last segment is cut off, so that the next start does not find it again. Segments of which nothing is
+ * needed are deleted.
+ */
+export async function openSegments(
+  folder: string,
+  { files, logger }: { files: DurableFiles; logger: Logger },
+  visit: (frame: Frame) => void,
+): Promise<OpenedSegments> {
+  const startedMs = performance.now();
+  await files.makeFolder(folder);
+  const checkpoint = await readCheckpoint(files, folder, logger);
+  const report: ReplayReport = {
+    frames: 0,
+    damagedRanges: 0,
+    damagedBytes: 0,
+    lostFrames: 0,
+    tornTail: false,
+    seconds: 0,
+  };
+  const last: Checkpoint = { sequence: checkpoint?.sequence ?? 0, version: checkpoint?.version ?? 0 };
+  let expected = checkpoint === undefined ? undefined : checkpoint.sequence + 1;
+
+  const names = (await files.list(folder)).filter((name) => firstSequenceOf(name) !== undefined);
+  const segments: Segment[] = [];
+  for (const [index, name] of names.entries()) {
+    const path = join(folder, name);
+    const bytes = Buffer.from(await files.read(path));
+    const firstSequence = firstSequenceOf(name) ?? 0;
+    const segment: Segment = { path, firstSequence, lastSequence: firstSequence - 1, bytes: bytes.length };
+    const damaged = scanSegment(bytes, (frame) => {
+      // A frame seen before is a copy of a segment, put back by hand: its records are in already.
+      if (frame.sequence <= segment.lastSequence) return;
+      segment.lastSequence = frame.sequence;
+      last.version = Math.max(last.version, frame.version);
+      if (frame.sequence <= last.sequence) return;
+      if (expected !== undefined && frame.sequence > expected) report.lostFrames += frame.sequence - expected;
+      expected = frame.sequence + 1;
+      last.sequence = frame.sequence;
+      report.frames += 1;
+      visit(frame);
+    });
+    for (const range of damaged) await keepAside(files, folder, name, bytes, range);
+    countDamage(report, damaged);
+    const torn = damaged.find((range) => range.atEnd);
+    if (torn !== undefined && index === names.length - 1) {
+      await files.truncate(path, torn.start);
+      segment.bytes = torn.start;
+      report.tornTail = true;
+    }
+    segments.push(segment);
+  }
+
+  const kept = await removeReleased(files, folder, segments, checkpoint?.sequence ?? 0);
+  report.seconds = (performance.now() - startedMs) / 1000;
+  return { segments: kept, last, checkpoint: checkpoint?.sequence ?? 0, report };
+}
+
+/** Writes the checkpoint, durably: `<crc32 in hex> <json>`. */
+export async function writeCheckpoint(
+  files: DurableFiles,
+  folder: string,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const json = JSON.stringify(checkpoint);
+  await files.replace(join(folder, checkpointName), Buffer.from(`${checksum(json)} ${json}\n`));
+}
+
+/** The checkpoint; without a readable one everything is replayed, which changes nothing that is stored already. */
+async function readCheckpoint(
+  files: DurableFiles,
+  folder: string,
+  logger: Logger,
+): Promise<Checkpoint | undefined> {
+  if (!(await files.list(folder)).includes(checkpointName)) return undefined;
+  const text = Buffer.from(await files.read(join(folder, checkpointName)))
+    .toString('utf8')
+    .trim();
+  const json = text.slice(9);
+  if (text.slice(0, 8) === checksum(json)) return JSON.parse(json) as Checkpoint;
+  logger.warn(
+    'The journal checkpoint is damaged; every frame is replayed, which changes nothing that storage has already',
+    { folder },
+  );
+  return undefined;
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0');
+}
+
+async function keepAside(
+  files: DurableFiles,
+  folder: string,
+  name: string,
+  bytes: Buffer,
+  range: DamagedRange,
+): Promise<void> {
+  const aside = join(folder, damagedFolder);
+  await files.makeFolder(aside);
+  await files.replace(
+    join(aside, `${basename(name)}-${range.start}`),
+    bytes.subarray(range.start, range.end),
+  );
+}
+
+function countDamage(report: ReplayReport, damaged: readonly DamagedRange[]): void {
+  report.damagedRanges += damaged.length;
+  report.damagedBytes += damaged.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
+async function removeReleased(
+  files: DurableFiles,
+  folder: string,
+  segments: Segment[],
+  checkpoint: number,
+): Promise<Segment[]> {
+  const kept = segments.filter(({ bytes, lastSequence }) => bytes > 0 && lastSequence > checkpoint);
+  const removed = segments.filter((segment) => !kept.includes(segment));
+  for (const { path } of removed) await files.remove(path);
+  if (removed.length > 0) await files.syncFolder(folder);
+  return kept;
+}

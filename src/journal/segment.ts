@@ -1,0 +1,42 @@
+import { decodeFrame, type Frame, findFrame } from './frame.ts';
+
+/** Bytes of a segment that are no frame. */
+export interface DamagedRange {
+  start: number;
+  end: number;
+  /** Nothing behind it is a frame: what a crash in the middle of a write leaves. */
+  atEnd: boolean;
+}
+
+const suffix = '.journal';
+
+/** A segment is named after the sequence of its first frame, with digits enough that names sort by it. */
+export function segmentName(firstSequence: number): string {
+  return `${String(firstSequence).padStart(16, '0')}${suffix}`;
+}
+
+/** The first sequence of a segment with this file name; undefined for any other file. */
+export function firstSequenceOf(name: string): number | undefined {
+  const digits = /^(\d{16})\.journal$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/**
+ * Visits the frames of a segment in order, stepping over whatever is damaged.
+ * @returns the damaged ranges.
+ */
+export function scanSegment(bytes: Buffer, visit: (frame: Frame) => void): DamagedRange[] {
+  const damaged: DamagedRange[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const decoded = decodeFrame(bytes, offset);
+    if (decoded !== undefined) {
+      visit(decoded.frame);
+      offset = decoded.end;
+      continue;
+    }
+    const next = findFrame(bytes, offset + 1);
+    damaged.push({ start: offset, end: next ?? bytes.length, atEnd: next === undefined });
+    offset = next ?? bytes.length;
+  }
+  return damaged;
+}

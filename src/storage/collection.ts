@@ -1,0 +1,84 @@
+import { Kind, type TObject } from '@sinclair/typebox';
+import type { FieldKind, FieldSchema, MergeRule } from './field.ts';
+
+/** A record as a client sent it: only the fields it gave, in the API's form (instants are strings). */
+export type GivenRecord = Readonly<Record<string, unknown>>;
+
+export interface Field {
+  name: string;
+  kind: FieldKind;
+  merge: MergeRule;
+  /** Every write must give it; the others may be left out, or cleared with null. */
+  required: boolean;
+  /** What storage holds when a new record leaves the field out or clears it. */
+  initial: number | null;
+}
+
+/**
+ * A kind of record: its key, its fields and how they merge. It is all that the engine and a storage plugin know
+ * of a record's meaning, so a further kind of record is one more definition, not another buffer.
+ */
+export interface Collection {
+  /** The name in the journal, in configuration and of the table. Never reuse one for something else. */
+  name: string;
+  /** The field that identifies a record. */
+  key: string;
+  /** The field of a request's body that holds the records of a batch. */
+  batchField: string;
+  /** The collection a record belongs to; a record without its parent is not stored. */
+  parent?: { collection: string; field: string };
+  fields: readonly Field[];
+}
+
+/** Derives a collection from the schema that validates, types and documents its records. */
+export function defineCollection(definition: Omit<Collection, 'fields'>, schema: TObject): Collection {
+  const required = new Set(schema.required);
+  const fields = Object.entries(schema.properties).map(([name, property]): Field => {
+    const { [Kind]: kind, 'x-merge': merge, 'x-initial': initial } = property as unknown as FieldSchema;
+    return {
+      name,
+      kind,
+      merge: name === definition.key ? 'fixed' : (merge ?? 'newest'),
+      required: required.has(name),
+      initial: initial ?? null,
+    };
+  });
+  return { ...definition, fields };
+}
+
+/** The largest batch: the specification's limit. */
+export const batchRecordsMax = 1000;
+
+/** The key of a record. */
+export function keyOf(collection: Collection, record: GivenRecord): string {
+  return String(record[collection.key]);
+}
+
+/**
+ * Merges two writes of one record into one, by each field's rule. A field that only one of them gives keeps
+ * that value; null for a counter gives nothing, since a counter cannot be cleared.
+ */
+export function mergeRecords(collection: Collection, older: GivenRecord, newer: GivenRecord): GivenRecord {
+  const merged: Record<string, unknown> = { ...older, ...newer };
+  for (const field of collection.fields) {
+    if (field.merge === 'newest') continue;
+    const [before, after] = [older[field.name], newer[field.name]];
+    if (field.merge === 'fixed') merged[field.name] = before;
+    else if (typeof before === 'number') {
+      merged[field.name] = typeof after === 'number' ? Math.max(before, after) : before;
+    }
+  }
+  return merged;
+}
+
+/** The fixed field in which two writes of one record differ, or undefined. */
+export function changedFixedField(
+  collection: Collection,
+  older: GivenRecord,
+  newer: GivenRecord,
+): string | undefined {
+  return collection.fields.find(
+    (field) =>
+      field.merge === 'fixed' && field.name !== collection.key && older[field.name] !== newer[field.name],
+  )?.name;
+}

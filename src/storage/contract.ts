@@ -1,0 +1,130 @@
+import type { Collection, GivenRecord } from './collection.ts';
+
+/**
+ * A record on its way to storage. Versions are microseconds since the epoch, the time of acceptance, and strictly
+ * increase within one instance: `version` of the last write merged into it, `firstVersion` of the first.
+ */
+export interface PendingRecord {
+  record: GivenRecord;
+  version: number;
+  firstVersion: number;
+}
+
+/** The fields that storage adds to every record. */
+export interface Envelope {
+  /** Milliseconds since the epoch of the first acceptance. */
+  created_at: number;
+  /** Milliseconds since the epoch of the last acceptance. */
+  updated_at: number;
+  /** Microseconds since the epoch of the last acceptance. */
+  version: number;
+}
+
+/** A record as stored: every field of its collection, absent ones null; instants in milliseconds since the epoch. */
+export type StoredRecord = Readonly<Record<string, unknown>> & Readonly<Envelope>;
+
+export type Condition =
+  | { field: string; is: 'equal'; value: string | number }
+  | { field: string; is: 'any of'; values: readonly (string | number)[] };
+
+export interface Query {
+  /** All of them must hold. */
+  where: readonly Condition[];
+  /** Ties break by the key, in the same direction. */
+  orderBy: { field: string; direction: 'asc' | 'desc' };
+  limit: number;
+  /** Skip this many rows … */
+  offset?: number;
+  /** … or, for deep paging that visits each row once, start behind this row of the same order. */
+  after?: { value: string | number; key: string };
+}
+
+/**
+ * A place that keeps records. Implementations hold all SQL and all drivers; `docs/adding-a-storage-plugin.md`
+ * is the guide, and `test/contract` the suite that every one passes.
+ *
+ * Every method rejects with a `StorageError` and nothing else. A method may be called before storage can be
+ * reached: it then tries to reach it, and rejects with the remedy `retry` while that fails.
+ */
+export interface StorageBackend {
+  /** The plugin's name, for people: `sqlite`, `mysql`. */
+  readonly kind: string;
+
+  /** Connects and brings the tables up to date; one instance at a time, repeats change nothing. */
+  open(): Promise<void>;
+
+  /**
+   * Inserts or updates records of one collection, of which none has the key of another. Durable when it resolves.
+   * Not atomic: after a rejection any of the records may be stored, and the same call may be repeated.
+   * - A field with the rule `newest` is set if the record's version is not older than the stored one; a field
+   *   that the record does not give stays; null clears it.
+   * - A field with the rule `greatest` takes the larger value, whichever version is older.
+   * - A different value for a `fixed` field is refused.
+   * - `created_at` becomes the smallest first version seen, `updated_at` and `version` the largest version.
+   */
+  write(collection: Collection, records: readonly PendingRecord[]): Promise<void>;
+
+  read(collection: Collection, key: string): Promise<StoredRecord | undefined>;
+
+  /** Which of these keys are stored. */
+  existing(collection: Collection, keys: readonly string[]): Promise<Set<string>>;
+
+  query(collection: Collection, query: Query): Promise<StoredRecord[]>;
+
+  count(collection: Collection, where: readonly Condition[]): Promise<number>;
+
+  /** Deletes a record and those that belong to it; false when there was none. */
+  delete(collection: Collection, key: string): Promise<boolean>;
+
+  /** Resolves when storage answers. */
+  healthCheck(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/**
+ * What to do about an error of storage:
+ * - `retry`: an outage; the same call will work one day.
+ * - `pause`: the set-up is wrong (a missing table, no privilege); a person has to act, then the same call works.
+ * - `split`: the call was too large; smaller ones may work.
+ * - `refuse`: some record of the call will never be stored as it is.
+ * - `unknown`: none of the above is known; treated as `retry`.
+ */
+export type Remedy = 'retry' | 'pause' | 'split' | 'refuse' | 'unknown';
+
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+  readonly remedy: Remedy;
+  /** The server's or driver's own code, such as `ER_LOCK_DEADLOCK`. */
+  readonly code: string;
+
+  constructor(remedy: Remedy, code: string, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.remedy = remedy;
+    this.code = code;
+  }
+}
+
+/** Visits all records that match, in the order of their keys, a page at a time in memory. */
+export async function* scan(
+  backend: StorageBackend,
+  collection: Collection,
+  where: readonly Condition[],
+  pageRows = 500,
+): AsyncGenerator<StoredRecord> {
+  const orderBy = { field: collection.key, direction: 'asc' } as const;
+  let after: Query['after'];
+  for (;;) {
+    const page = await backend.query(collection, {
+      where,
+      orderBy,
+      limit: pageRows,
+      ...(after === undefined ? {} : { after }),
+    });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageRows) return;
+    const key = String(last[collection.key]);
+    after = { value: key, key };
+  }
+}

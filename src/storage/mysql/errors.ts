@@ -1,0 +1,86 @@
+import { describeError } from '../../platform/errors.ts';
+import { type Remedy, StorageError } from '../contract.ts';
+
+/**
+ * What to do about each error of MySQL and MariaDB, by number.
+ * Source: the servers' error references, "Server Error Message Reference" (MySQL) and "Error Codes" (MariaDB).
+ */
+const remedies: readonly (readonly [Remedy, readonly number[]])[] = [
+  [
+    'retry',
+    [
+      // The connection, or the server's end of it.
+      2002, 2003, 2005, 2006, 2012, 2013, 2026, 1040, 1053, 1078, 1080, 1129, 1135, 1152, 1203, 1226, 1317,
+      1927,
+      // Short of disk, memory or files.
+      1021, 1037, 1038, 1041, 1105, 1114, 1815, 1874,
+      // Locks, deadlocks, time limits.
+      1205, 1206, 1213, 1969, 3024, 3168,
+      // Read-only for a while: a failover.
+      1290, 1792, 1836,
+    ],
+  ],
+  ['pause', [1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1370, 1698]],
+  ['split', [1153, 1301, 1390]],
+  [
+    'refuse',
+    [
+      1048,
+      1062,
+      1216,
+      1264,
+      1265,
+      1292,
+      1300,
+      1364,
+      1366,
+      1406,
+      1411,
+      1452,
+      1690,
+      3819,
+      4025,
+      // JSON values.
+      ...Array.from({ length: 18 }, (_, index) => 3140 + index),
+    ],
+  ],
+];
+
+const remedyOfNumber = new Map(
+  remedies.flatMap(([remedy, numbers]) => numbers.map((number) => [number, remedy])),
+);
+
+/** Failures of the driver and of the network, which have no number. */
+const outages =
+  /^(PROTOCOL_|POOL_|E(CONNREFUSED|CONNRESET|CONNABORTED|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|HOSTDOWN|NOTFOUND|AI_AGAIN)$|HANDSHAKE_|ERR_SOCKET|ERR_STREAM|ConnectionRefused$)/;
+
+/** Turns whatever the driver throws into a `StorageError`. */
+export function mysqlError(thrown: unknown): StorageError {
+  if (thrown instanceof StorageError) return thrown;
+  const error = innermost(thrown);
+  const code = typeof error.code === 'string' ? error.code : 'UNKNOWN';
+  const remedy =
+    remedyOfNumber.get(error.errno ?? 0) ??
+    (outages.test(code) || error.fatal === true ? 'retry' : 'unknown');
+  return new StorageError(remedy, code, describeError(error), thrown);
+}
+
+/** True when the connection cannot be used again. */
+export function isConnectionLost(thrown: unknown): boolean {
+  const error = innermost(thrown);
+  return error.fatal === true || error.errno === undefined || outages.test(String(error.code));
+}
+
+interface DriverError {
+  code?: unknown;
+  errno?: number;
+  fatal?: boolean;
+  message?: string;
+}
+
+/** The driver's own error: Drizzle wraps it. */
+function innermost(thrown: unknown): DriverError {
+  let error = thrown;
+  while (error instanceof Error && error.cause instanceof Error && !('errno' in error)) error = error.cause;
+  return error instanceof Error ? error : { message: String(thrown) };
+}

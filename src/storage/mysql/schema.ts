@@ -1,0 +1,93 @@
+import { bigint, customType, decimal, index, int, mysqlTable } from 'drizzle-orm/mysql-core';
+
+/**
+ * Strings compare byte by byte, without padding: two ids are the same only if their bytes are. MySQL and MariaDB
+ * have such a collation under different names; each reads only the comment that is meant for it. Saying it on
+ * every column makes the tables independent of the database's own default.
+ */
+const characterSet =
+  'CHARACTER SET utf8mb4 /*!80017 COLLATE utf8mb4_0900_bin */ /*M! COLLATE utf8mb4_nopad_bin */';
+
+const varchar = customType<{ data: string; config: { length: number }; configRequired: true }>({
+  dataType: ({ length }) => `varchar(${length}) ${characterSet}`,
+});
+
+const text = customType<{ data: string }>({ dataType: () => `text ${characterSet}` });
+
+/** UTC, to the millisecond. Not a TIMESTAMP, which ends in January 2038. */
+const instant = customType<{ data: number; driverData: string }>({
+  dataType: () => 'datetime(3)',
+  toDriver: datetimeOf,
+  fromDriver: (value) => Date.parse(`${value.replace(' ', 'T')}Z`),
+});
+
+/** MariaDB's JSON is text with a check, MySQL's a type of its own: both take text and give text. */
+const document = customType<{ data: Record<string, unknown>; driverData: string }>({
+  dataType: () => 'json',
+  fromDriver: (value) => JSON.parse(value) as Record<string, unknown>,
+});
+
+const envelope = {
+  created_at: instant().notNull(),
+  updated_at: instant().notNull(),
+  version: bigint({ mode: 'number', unsigned: true }).notNull(),
+};
+
+export const translationSessions = mysqlTable(
+  'translation_sessions',
+  {
+    session_id: varchar({ length: 36 }).primaryKey(),
+    filename: varchar({ length: 255 }).notNull(),
+    file_path: varchar({ length: 512 }).notNull(),
+    status: varchar({ length: 20 }).notNull().default('pending'),
+    game_info: document(),
+    llm_provider: varchar({ length: 50 }).notNull(),
+    metadata: document(),
+    total_tasks: int().notNull().default(0),
+    completed_tasks: int().notNull().default(0),
+    failed_tasks: int().notNull().default(0),
+    processing_tasks: int().notNull().default(0),
+    ...envelope,
+  },
+  (table) => [
+    index('idx_status').on(table.status),
+    index('idx_created_at').on(table.created_at),
+    index('idx_updated_at').on(table.updated_at),
+  ],
+);
+
+export const translationTasks = mysqlTable(
+  'translation_tasks',
+  {
+    task_id: varchar({ length: 64 }).primaryKey(),
+    session_id: varchar({ length: 36 })
+      .notNull()
+      .references(() => translationSessions.session_id, { onDelete: 'cascade' }),
+    batch_id: varchar({ length: 64 }).notNull(),
+    sheet_name: varchar({ length: 255 }).notNull(),
+    row_index: int().notNull(),
+    column_name: varchar({ length: 255 }).notNull(),
+    source_text: text().notNull(),
+    target_text: text(),
+    context: text(),
+    status: varchar({ length: 20 }).notNull().default('pending'),
+    confidence: decimal({ precision: 5, scale: 4, mode: 'number' }),
+    error_message: text(),
+    retry_count: int().notNull().default(0),
+    start_time: instant(),
+    end_time: instant(),
+    duration_ms: int(),
+    ...envelope,
+  },
+  (table) => [
+    index('idx_session_id').on(table.session_id),
+    index('idx_batch_id').on(table.batch_id),
+    index('idx_status').on(table.status),
+    index('idx_session_status').on(table.session_id, table.status),
+  ],
+);
+
+/** An instant as MySQL writes it: `2025-09-30 10:15:30.000`. */
+export function datetimeOf(instantMs: number): string {
+  return new Date(instantMs).toISOString().slice(0, 23).replace('T', ' ');
+}

@@ -1,0 +1,51 @@
+import type { Collection } from './collection.ts';
+import type { StorageBackend } from './contract.ts';
+
+/** Knows the storage backends and which of them keeps each collection. */
+export class StorageRegistry {
+  readonly #backends = new Map<string, StorageBackend>();
+  readonly #routes = new Map<string, { collection: Collection; backend: StorageBackend }>();
+
+  /** Adds a backend under a name of the configuration. */
+  register(name: string, backend: StorageBackend): void {
+    if (this.#backends.has(name)) throw new Error(`Storage backend "${name}" is registered twice.`);
+    this.#backends.set(name, backend);
+  }
+
+  /** Sends a collection's records to a registered backend. */
+  route(collection: Collection, backendName: string): void {
+    const backend = this.#backends.get(backendName);
+    if (backend === undefined) {
+      throw new Error(
+        `Collection "${collection.name}" is routed to "${backendName}", which is not registered.`,
+      );
+    }
+    const parent = collection.parent?.collection;
+    if (parent !== undefined && this.#routes.get(parent)?.backend !== backend) {
+      throw new Error(
+        `Collection "${collection.name}" must be in the same backend as "${parent}", routed before it.`,
+      );
+    }
+    this.#routes.set(collection.name, { collection, backend });
+  }
+
+  /** The collections in the order they were routed: parents before what belongs to them. */
+  get collections(): Collection[] {
+    return [...this.#routes.values()].map(({ collection }) => collection);
+  }
+
+  get backends(): ReadonlyMap<string, StorageBackend> {
+    return this.#backends;
+  }
+
+  collection(name: string): Collection | undefined {
+    return this.#routes.get(name)?.collection;
+  }
+
+  backendOf(collection: Collection): StorageBackend {
+    const route = this.#routes.get(collection.name);
+    if (route === undefined)
+      throw new Error(`Collection "${collection.name}" is routed to no storage backend.`);
+    return route.backend;
+  }
+}

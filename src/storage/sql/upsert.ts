@@ -1,0 +1,88 @@
+import { parseInstant } from '../../platform/instant.ts';
+import type { Collection, Field } from '../collection.ts';
+import type { PendingRecord } from '../contract.ts';
+
+/** A value as a driver takes it; instants are milliseconds since the epoch. */
+export type SqlValue = string | number | null;
+
+/** The columns that storage adds to a collection's fields; the version is last, see `upsertAssignments`. */
+export const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
+
+/** Records that give the same fields: one statement's text serves them all. */
+export interface Shape {
+  /** The names of the fields they give. */
+  given: ReadonlySet<string>;
+  /** One row a record: a value for every field of the collection, then for every column of the envelope. */
+  rows: SqlValue[][];
+}
+
+/** Groups records by the fields they give; the order of records within a group stays. */
+export function groupByShape(collection: Collection, records: readonly PendingRecord[]): Map<string, Shape> {
+  const shapes = new Map<string, Shape>();
+  for (const pending of records) {
+    const given = collection.fields.filter((field) => isGiven(field, pending.record[field.name]));
+    const name = given.map((field) => field.name).join(',');
+    let shape = shapes.get(name);
+    if (shape === undefined) {
+      shape = { given: new Set(given.map((field) => field.name)), rows: [] };
+      shapes.set(name, shape);
+    }
+    shape.rows.push(rowOf(collection, pending));
+  }
+  return shapes;
+}
+
+/** The columns of an upsert, in the order of a shape's rows. */
+export function upsertColumns(collection: Collection): string[] {
+  return [...collection.fields.map((field) => field.name), ...envelopeColumns];
+}
+
+/**
+ * The assignments `column = expression` that an upsert makes when the key exists, as `StorageBackend.write`
+ * says. The stored version is compared in most of them and assigned in the last one: MySQL assigns from left to
+ * right, and a later expression sees the earlier assignment.
+ * A changed fixed field becomes NULL, which its column refuses: the whole statement fails and changes nothing.
+ */
+export function upsertAssignments(
+  collection: Collection,
+  given: ReadonlySet<string>,
+  dialect: { quote: (name: string) => string; incoming: (name: string) => string },
+): string[] {
+  const { quote, incoming } = dialect;
+  const larger = (name: string, sign: '>' | '<' = '>'): string =>
+    `${quote(name)} = CASE WHEN ${incoming(name)} ${sign} ${quote(name)} THEN ${incoming(name)} ELSE ${quote(name)} END`;
+  const assignment = ({ name, merge }: Field): string => {
+    if (merge === 'greatest') return larger(name);
+    if (merge === 'fixed') {
+      return `${quote(name)} = CASE WHEN ${incoming(name)} = ${quote(name)} THEN ${quote(name)} END`;
+    }
+    return `${quote(name)} = CASE WHEN ${incoming('version')} >= ${quote('version')} THEN ${incoming(name)} ELSE ${quote(name)} END`;
+  };
+  const fields = collection.fields.filter(({ name }) => name !== collection.key && given.has(name));
+  return [...fields.map(assignment), larger('created_at', '<'), larger('updated_at'), larger('version')];
+}
+
+/** Null gives a counter nothing: a counter cannot be cleared. */
+function isGiven(field: Field, value: unknown): boolean {
+  return value !== undefined && (value !== null || field.merge !== 'greatest');
+}
+
+function rowOf(collection: Collection, { record, version, firstVersion }: PendingRecord): SqlValue[] {
+  const row = collection.fields.map((field) => sqlValue(field, record[field.name]));
+  row.push(Math.floor(firstVersion / 1000), Math.floor(version / 1000), version);
+  return row;
+}
+
+function sqlValue(field: Field, value: unknown): SqlValue {
+  if (value === undefined || value === null) return field.initial;
+  switch (field.kind) {
+    case 'Instant':
+      return parseInstant(String(value)) ?? null;
+    case 'Document':
+      return JSON.stringify(value);
+    case 'Fraction':
+      return Math.round(Number(value) * 10_000) / 10_000;
+    default:
+      return value as SqlValue;
+  }
+}

@@ -1,0 +1,95 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { describeError } from '../../platform/errors.ts';
+import type { Collection } from '../collection.ts';
+import {
+  type Condition,
+  type PendingRecord,
+  type Query,
+  type StorageBackend,
+  StorageError,
+  type StoredRecord,
+} from '../contract.ts';
+import { StoreThread } from './store-thread.ts';
+
+/**
+ * Keeps records in one SQLite file, the embedded default. bun:sqlite runs each call to its end, so one thread
+ * writes and another reads: neither holds up requests, and in WAL mode neither holds up the other.
+ */
+export class SqliteBackend implements StorageBackend {
+  readonly kind = 'sqlite';
+  readonly #path: string;
+  readonly #writer: StoreThread;
+  readonly #reader: StoreThread;
+  #opening: Promise<void> | undefined;
+
+  /** @param path the database file; its folder is created when missing. */
+  constructor(path: string) {
+    this.#path = path;
+    this.#writer = new StoreThread(path, 'writer');
+    this.#reader = new StoreThread(path, 'reader');
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#openThreads().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async write(collection: Collection, records: readonly PendingRecord[]): Promise<void> {
+    await this.open();
+    await this.#writer.call('write', collection, records);
+  }
+
+  async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
+    const [record] = await this.query(collection, {
+      where: [{ field: collection.key, is: 'equal', value: key }],
+      orderBy: { field: collection.key, direction: 'asc' },
+      limit: 1,
+    });
+    return record;
+  }
+
+  async existing(collection: Collection, keys: readonly string[]): Promise<Set<string>> {
+    await this.open();
+    return new Set(await this.#reader.call('existing', collection, keys));
+  }
+
+  async query(collection: Collection, query: Query): Promise<StoredRecord[]> {
+    await this.open();
+    return await this.#reader.call('query', collection, query);
+  }
+
+  async count(collection: Collection, where: readonly Condition[]): Promise<number> {
+    await this.open();
+    return await this.#reader.call('count', collection, where);
+  }
+
+  async delete(collection: Collection, key: string): Promise<boolean> {
+    await this.open();
+    return await this.#writer.call('delete', collection, key);
+  }
+
+  async healthCheck(): Promise<void> {
+    await this.open();
+    await this.#reader.call('healthCheck');
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.close();
+    await this.#writer.close();
+    this.#opening = undefined;
+  }
+
+  async #openThreads(): Promise<void> {
+    try {
+      await mkdir(dirname(this.#path), { recursive: true, mode: 0o750 });
+    } catch (error) {
+      throw new StorageError('retry', 'SQLITE_CANTOPEN', describeError(error), error);
+    }
+    await this.#writer.open();
+    await this.#reader.open();
+  }
+}

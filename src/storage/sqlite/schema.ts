@@ -1,0 +1,64 @@
+import { index, integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+/** Milliseconds since the epoch. */
+const instant = () => integer({ mode: 'number' });
+const document = () => text({ mode: 'json' }).$type<Record<string, unknown>>();
+
+const envelope = {
+  created_at: instant().notNull(),
+  updated_at: instant().notNull(),
+  version: integer({ mode: 'number' }).notNull(),
+};
+
+export const translationSessions = sqliteTable(
+  'translation_sessions',
+  {
+    session_id: text().primaryKey(),
+    filename: text().notNull(),
+    file_path: text().notNull(),
+    status: text().notNull().default('pending'),
+    game_info: document(),
+    llm_provider: text().notNull(),
+    metadata: document(),
+    total_tasks: integer().notNull().default(0),
+    completed_tasks: integer().notNull().default(0),
+    failed_tasks: integer().notNull().default(0),
+    processing_tasks: integer().notNull().default(0),
+    ...envelope,
+  },
+  (table) => [
+    index('idx_sessions_status').on(table.status),
+    index('idx_sessions_created_at').on(table.created_at),
+    index('idx_sessions_updated_at').on(table.updated_at),
+  ],
+);
+
+export const translationTasks = sqliteTable(
+  'translation_tasks',
+  {
+    task_id: text().primaryKey(),
+    session_id: text()
+      .notNull()
+      .references(() => translationSessions.session_id, { onDelete: 'cascade' }),
+    batch_id: text().notNull(),
+    sheet_name: text().notNull(),
+    row_index: integer().notNull(),
+    column_name: text().notNull(),
+    source_text: text().notNull(),
+    target_text: text(),
+    context: text(),
+    status: text().notNull().default('pending'),
+    confidence: real(),
+    error_message: text(),
+    retry_count: integer().notNull().default(0),
+    start_time: instant(),
+    end_time: instant(),
+    duration_ms: integer(),
+    ...envelope,
+  },
+  (table) => [
+    index('idx_tasks_batch_id').on(table.batch_id),
+    index('idx_tasks_status').on(table.status),
+    index('idx_tasks_session_status').on(table.session_id, table.status),
+  ],
+);
