@@ -1,0 +1,34 @@
+import { Elysia } from 'elysia';
+import type { Registry } from 'prom-client';
+import { errorAnswers } from './http/errors.ts';
+import { requestMetrics } from './http/metrics.ts';
+import { openApiDocument } from './http/openapi.ts';
+import { requestIds } from './http/request-id.ts';
+import type { Health } from './modules/system/health.ts';
+import { systemRoutes } from './modules/system/index.ts';
+import { translationRoutes } from './modules/translation/index.ts';
+import type { TranslationService } from './modules/translation/service.ts';
+import type { Logger } from './platform/logger.ts';
+
+export interface AppParts {
+  translation: TranslationService;
+  health: Health;
+  metrics: Registry;
+  logger: Logger;
+  bodyBytesMax: number;
+}
+
+/** The HTTP application: every route, and what all of them share. */
+export function createApp({ translation, health, metrics, logger, bodyBytesMax }: AppParts) {
+  // Compiled at once: a schema that does not compile is found at the start, not by a request.
+  return new Elysia({ normalize: false, precompile: true })
+    .use(requestIds)
+    .use(requestMetrics(metrics))
+    .use(errorAnswers(logger))
+    .use(openApiDocument())
+    .use(systemRoutes(health, metrics))
+    .use(translationRoutes(translation, bodyBytesMax));
+}
+
+/** The type from which a typed client is made. */
+export type App = ReturnType<typeof createApp>;

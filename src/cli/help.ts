@@ -1,0 +1,27 @@
+import { serviceVersion } from '../platform/version.ts';
+
+export const helpText = `Persistence Service ${serviceVersion}
+Keeps the sessions and tasks of a translation platform: durable when accepted, written to storage in bulk.
+
+Usage: persistence-service [command] [options]
+
+Commands:
+  serve      Serve the API (the default)
+  migrate    Create or update the tables of the configured storage, then exit
+
+Options:
+  --config FILE        Configuration file (YAML); also CONFIG_FILE
+  --host ADDRESS       Address to listen on (127.0.0.1); also HOST
+  --port PORT          Port to listen on (8001); also PORT
+  --data-dir FOLDER    Journal, quarantine and embedded database (./data); also DATA_DIR
+  --database-url URL   mysql://user:password@host:3306/database or sqlite:path; also DATABASE_URL
+  --log-level LEVEL    debug, info, warn or error (info); also LOG_LEVEL
+  -h, --help           Show this text
+  -v, --version        Show the version
+
+Every key of the configuration file is also an environment variable, SECTION_KEY: BUFFER_FLUSH_INTERVAL=10.
+An option wins over the environment, the environment over the file, the file over the default.
+
+Exit codes: 0 stopped as asked, 1 could not start or did not stop cleanly, 2 wrong usage or configuration,
+130 or 143 stopped at once by a second signal.
+`;

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { ConfigError } from './load.ts';
+import type { Config } from './schema.ts';
+
+/** How to reach a MySQL server. */
+interface MysqlConnection {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+  poolSize: number;
+}
+
+/** A storage backend as configured, with the names of the collections that it keeps. */
+export type BackendConfig = { collections: readonly string[] } & (
+  | { type: 'mysql'; connection: MysqlConnection }
+  | { type: 'sqlite'; path: string }
+);
+
+/** The file of the embedded database, in the data folder. */
+const embeddedFile = 'persistence.sqlite';
+
+type BackendSettings = NonNullable<Config['storage']['backends']>[string];
+
+/**
+ * The enabled backends by name: those of `storage.backends`, or the one that the `database` section selects.
+ * @param allCollections what a backend of the `database` section keeps.
+ * @throws ConfigError for a database URL that cannot be read.
+ */
+export function backendsOf(config: Config, allCollections: readonly string[]): Record<string, BackendConfig> {
+  const { backends } = config.storage;
+  if (backends !== undefined) {
+    return Object.fromEntries(
+      Object.entries(backends)
+        .filter(([, { enabled }]) => enabled)
+        .map(([name, backend]) => [name, namedBackend(config, name, backend)]),
+    );
+  }
+  const { url, host } = config.database;
+  const backend =
+    url !== undefined
+      ? fromUrl(config, url)
+      : host !== undefined
+        ? mysql(config, { host })
+        : embedded(config);
+  return { [backend.type]: { ...backend, collections: allCollections } };
+}
+
+type Unrouted = { type: 'mysql'; connection: MysqlConnection } | { type: 'sqlite'; path: string };
+
+function namedBackend(
+  config: Config,
+  name: string,
+  { type, config: settings, data_types }: BackendSettings,
+): BackendConfig {
+  const { url, path, pool_size, ...connection } = settings;
+  const backend =
+    url !== undefined
+      ? fromUrl(config, url)
+      : type === 'mysql'
+        ? mysql(config, { ...connection, ...(pool_size === undefined ? {} : { poolSize: pool_size }) })
+        : ({ type, path: path ?? join(config.service.data_dir, embeddedFile) } as const);
+  if (backend.type !== type) {
+    throw new ConfigError([
+      `storage.backends.${name}: the type is ${type}, but the url is for ${backend.type}`,
+    ]);
+  }
+  return { ...backend, collections: data_types };
+}
+
+function embedded(config: Config): Unrouted {
+  return { type: 'sqlite', path: join(config.service.data_dir, embeddedFile) };
+}
+
+function mysql({ database: defaults }: Config, given: Partial<MysqlConnection>): Unrouted {
+  const { host = 'localhost', port, user, password, database, pool_size: poolSize } = defaults;
+  return { type: 'mysql', connection: { host, port, user, password, database, poolSize, ...given } };
+}
+
+function fromUrl(config: Config, url: string): Unrouted {
+  if (url.startsWith('sqlite:')) {
+    const path = url.slice('sqlite:'.length).replace(/^\/\/(?=\/|[^/])/, '');
+    if (path === '')
+      throw new ConfigError([
+        'database.url: a sqlite URL needs a path, such as sqlite:/var/lib/persistence.sqlite',
+      ]);
+    return { type: 'sqlite', path };
+  }
+  const parsed = URL.parse(url);
+  if (parsed === null || !['mysql:', 'mariadb:'].includes(parsed.protocol)) {
+    // The URL itself stays out of the message: it may hold a password.
+    throw new ConfigError(['database.url: must be mysql://user:password@host:3306/database or sqlite:path']);
+  }
+  const { hostname, port, username, password, pathname } = parsed;
+  const database = decodeURIComponent(pathname.slice(1));
+  return mysql(config, {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    ...(port === '' ? {} : { port: Number(port) }),
+    ...(username === '' ? {} : { user: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    ...(database === '' ? {} : { database }),
+  });
+}

@@ -1,0 +1,29 @@
+import { Kind, type TUnsafe, Type } from '@sinclair/typebox';
+
+/**
+ * Schemas of answers that TypeBox has no OpenAPI 3.0 form for. They document and type what our own code builds;
+ * they check nothing.
+ */
+
+/** A value that may be null. */
+export function Nullable<T>(
+  type: 'string' | 'integer' | 'number' | 'object',
+  options: { format?: string; description?: string } = {},
+): TUnsafe<T | null> {
+  return Type.Unsafe<T | null>({ [Kind]: 'Any', type, nullable: true, ...options });
+}
+
+/** One of a closed set of words. */
+export function OneOf<const Words extends readonly string[]>(words: Words): TUnsafe<Words[number]> {
+  return Type.Unsafe<Words[number]>({ [Kind]: 'Any', type: 'string', enum: [...words] });
+}
+
+/** A date and time as the API writes it. */
+export const Time = Type.String({
+  format: 'date-time',
+  description: 'ISO 8601 in UTC; milliseconds only where there are any.',
+  examples: ['2025-09-30T10:15:30Z'],
+});
+
+/** A count or another whole number that is never negative. */
+export const Count = (description: string) => Type.Integer({ minimum: 0, description });

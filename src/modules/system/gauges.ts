@@ -1,0 +1,72 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { HealthParts } from './health.ts';
+
+/** Default metrics that the Bun runtime reports wrongly. */
+const misleading = /^(nodejs_gc_|nodejs_active_|process_virtual_memory_bytes$|process_heap_bytes$)/;
+
+/** A registry with the process's own metrics. */
+export function createMetrics(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const { name } of registry.getMetricsAsArray()) {
+    if (misleading.test(name)) registry.removeSingleMetric(name);
+  }
+  return registry;
+}
+
+/** Shows buffer, flusher, journal and quarantine; each value is read when it is asked for. */
+export function observeEngine(registry: Registry, parts: HealthParts): void {
+  const { buffer, flusher, journal, quarantine, counted } = parts;
+  const registers = [registry];
+  new Gauge({
+    name: 'persistence_buffer_size',
+    help: 'Current buffer size',
+    labelNames: ['type'],
+    registers,
+    collect() {
+      this.set({ type: 'session' }, buffer.sizeOf(counted.sessions));
+      this.set({ type: 'task' }, buffer.sizeOf(counted.tasks));
+    },
+  });
+  new Counter({
+    name: 'persistence_flush_total',
+    help: 'Total flush operations',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(flusher.statistics.flushes);
+    },
+  });
+  new Gauge({
+    name: 'persistence_journal_bytes',
+    help: 'Size of the journal',
+    registers,
+    collect() {
+      this.set(journal.bytes);
+    },
+  });
+  new Gauge({
+    name: 'persistence_journal_failed',
+    help: '1 when the journal accepts nothing any more',
+    registers,
+    collect() {
+      this.set(journal.mode === 'failed' ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'persistence_storage_held_up',
+    help: '1 while storage takes no data',
+    registers,
+    collect() {
+      this.set(flusher.isHeldUp ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'persistence_quarantine_records',
+    help: 'Records that storage refuses for good',
+    registers,
+    collect() {
+      this.set(quarantine.size);
+    },
+  });
+}

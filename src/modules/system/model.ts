@@ -1,0 +1,41 @@
+import { t } from 'elysia';
+import { Count, Nullable, OneOf, Time } from '../../http/answer-schemas.ts';
+
+export const ServiceInfo = t.Object({
+  service: t.Literal('Persistence Service'),
+  status: t.Literal('running'),
+  version: t.String(),
+});
+
+export const HealthReport = t.Object({
+  status: OneOf(['healthy', 'unhealthy']),
+  database: OneOf(['healthy', 'unhealthy']),
+  buffer: t.Object({
+    sessions_count: Count('Sessions that storage does not have yet.'),
+    tasks_count: Count('Tasks that storage does not have yet.'),
+    total_count: Count('Both together.'),
+    capacity: Count('Records that start a flush.'),
+    usage_percent: t.Number({
+      minimum: 0,
+      description: 'The total against the capacity; above 100 while flushes are behind.',
+    }),
+    last_flush: Nullable<string>('string', { format: 'date-time' }),
+  }),
+  flusher: t.Object(
+    {
+      state: OneOf(['idle', 'flushing', 'retrying', 'paused', 'stopped']),
+      since: t.Optional(Time),
+      attempt: t.Optional(Count('Attempts since storage stopped taking data.')),
+      last_error: t.Optional(t.String()),
+    },
+    { description: 'What the writer to storage is doing.' },
+  ),
+  journal: t.Object({
+    state: OneOf(['open', 'failed', 'closed']),
+    bytes: Count('Size of the journal.'),
+    oldest_unflushed_seconds: Count('Age of the oldest record that storage does not have yet.'),
+  }),
+  quarantine: t.Object({ records: Count('Records that storage refuses for good.') }),
+  uptime_seconds: Count('Seconds since the start.'),
+  version: t.String(),
+});

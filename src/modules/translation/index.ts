@@ -1,0 +1,173 @@
+import { Elysia } from 'elysia';
+import type { Accepted as AcceptedBatch } from '../../engine/intake.ts';
+import { jsonParser, noBytes } from '../../http/json-body.ts';
+import { formatInstant } from '../../platform/instant.ts';
+import {
+  Accepted,
+  Flushed,
+  IncompleteSessions,
+  RestoredSession,
+  SessionBatch,
+  SessionParams,
+  SessionTasksPage,
+  SessionTasksQuery,
+  SessionView,
+  TaskBatch,
+  TaskParams,
+  TaskView,
+} from './model.ts';
+import { sessions, tasks } from './records.ts';
+import type { Restored, TranslationService } from './service.ts';
+
+const pageSizeDefault = 20;
+const pageSizeMax = 100;
+
+/** The routes of `/api/v1/translation`. */
+export function translationRoutes(service: TranslationService, bodyBytesMax: number) {
+  const parse = jsonParser(bodyBytesMax);
+  return new Elysia({ prefix: '/api/v1/translation', normalize: false, tags: ['translation'] })
+    .decorate(noBytes)
+    .post(
+      '/sessions/batch',
+      async ({ body, bodyBytes }) =>
+        acceptedAnswer(await service.acceptSessions({ records: body.sessions, bytes: bodyBytes })),
+      {
+        parse,
+        body: SessionBatch,
+        response: { 200: Accepted },
+        detail: {
+          summary: 'Write a batch of sessions',
+          description:
+            'Creates or updates sessions. They are durable when the answer comes, and in storage after the next flush.',
+        },
+      },
+    )
+    .post(
+      '/tasks/batch',
+      async ({ body, bodyBytes }) =>
+        acceptedAnswer(await service.acceptTasks({ records: body.tasks, bytes: bodyBytes })),
+      {
+        parse,
+        body: TaskBatch,
+        response: { 200: Accepted },
+        detail: {
+          summary: 'Write a batch of tasks',
+          description:
+            'Creates or updates tasks of sessions that exist. They are durable when the answer comes, and in storage after the next flush.',
+        },
+      },
+    )
+    .post(
+      '/flush',
+      async () => {
+        const { written, durationMs } = await service.flush();
+        return {
+          status: 'flushed' as const,
+          sessions_written: written.get(sessions.name) ?? 0,
+          tasks_written: written.get(tasks.name) ?? 0,
+          duration_ms: Math.round(durationMs),
+        };
+      },
+      {
+        response: { 200: Flushed },
+        detail: {
+          summary: 'Write everything buffered to storage',
+          description: 'Answers 200 only when everything accepted before the call is in storage.',
+        },
+      },
+    )
+    .get('/sessions/:session_id', ({ params }) => service.session(params.session_id), {
+      params: SessionParams,
+      response: { 200: SessionView },
+      detail: { summary: 'One session' },
+    })
+    .get(
+      '/sessions/:session_id/tasks',
+      async ({ params, query: { page = 1, page_size = pageSizeDefault, ...filter } }) => ({
+        session_id: params.session_id,
+        ...(await service.sessionTasks(params.session_id, filter, page, Math.min(page_size, pageSizeMax))),
+      }),
+      {
+        params: SessionParams,
+        query: SessionTasksQuery,
+        response: { 200: SessionTasksPage },
+        detail: {
+          summary: 'Tasks of a session',
+          description: 'In the order in which they were first accepted.',
+        },
+      },
+    )
+    .get('/tasks/:task_id', ({ params }) => service.task(params.task_id), {
+      params: TaskParams,
+      response: { 200: TaskView },
+      detail: { summary: 'One task' },
+    })
+    .get(
+      '/recovery/incomplete-sessions',
+      async () => {
+        const found = await service.incompleteSessions();
+        return { count: found.length, sessions: found };
+      },
+      {
+        response: { 200: IncompleteSessions },
+        detail: {
+          summary: 'Sessions that are pending or processing',
+          description: 'Flushes first, so that the list is complete.',
+        },
+      },
+    )
+    .post(
+      '/recovery/restore/:session_id',
+      async ({ params }) => restoredAnswer(await service.restore(params.session_id)),
+      {
+        params: SessionParams,
+        detail: {
+          summary: 'A session with all its unfinished tasks',
+          description: 'Flushes first, then streams every pending and processing task.',
+          responses: {
+            200: {
+              description: 'The session and its tasks',
+              content: { 'application/json': { schema: RestoredSession as { type: 'object' } } },
+            },
+          },
+        },
+      },
+    );
+}
+
+function acceptedAnswer({ count, acceptedAtMs }: AcceptedBatch) {
+  const timestamp = formatInstant(Math.floor(acceptedAtMs / 1000) * 1000);
+  return { status: 'accepted' as const, count, timestamp };
+}
+
+/** Characters of JSON that go out at a time. */
+const streamedCharacters = 64 * 1024;
+
+/** Streams the tasks; the count comes behind them, when it is known. */
+function restoredAnswer({ session, tasks, restoredAt }: Restored): Response {
+  async function* json(): AsyncGenerator<string> {
+    let text = `{"session_id":${JSON.stringify(session.session_id)},"session":${JSON.stringify(session)},"tasks":[`;
+    let count = 0;
+    for await (const task of tasks) {
+      text += `${count === 0 ? '' : ','}${JSON.stringify(task)}`;
+      count += 1;
+      if (text.length < streamedCharacters) continue;
+      yield text;
+      text = '';
+    }
+    yield `${text}],"tasks_count":${count},"restored_tasks_count":${count},"restored_at":${JSON.stringify(restoredAt)}}`;
+  }
+  const parts = json();
+  const encoder = new TextEncoder();
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const part = await parts.next();
+      if (part.done === true) controller.close();
+      else controller.enqueue(encoder.encode(part.value));
+    },
+    async cancel() {
+      await parts.return(undefined);
+    },
+  });
+  return new Response(stream, { headers: { 'content-type': 'application/json' } });
+}

@@ -1,0 +1,106 @@
+import { t } from 'elysia';
+import { Count, Nullable, OneOf, Time } from '../../http/answer-schemas.ts';
+import { batchRecordsMax } from '../../storage/collection.ts';
+import { Choice } from '../../storage/field.ts';
+import { SessionId, SessionRecord, sessionStatuses, TaskId, TaskRecord, taskStatuses } from './records.ts';
+
+const oneBatch = { minItems: 1, maxItems: batchRecordsMax };
+export const SessionBatch = t.Object(
+  { sessions: t.Array(SessionRecord, oneBatch) },
+  { description: 'From 1 to 1000 sessions; accepted whole or not at all.' },
+);
+
+export const TaskBatch = t.Object(
+  { tasks: t.Array(TaskRecord, oneBatch) },
+  { description: 'From 1 to 1000 tasks; accepted whole or not at all.' },
+);
+
+export const Accepted = t.Object({
+  status: t.Literal('accepted'),
+  count: Count('Records accepted.'),
+  timestamp: Time,
+});
+
+export const Flushed = t.Object({
+  status: t.Literal('flushed'),
+  sessions_written: Count('Sessions written while the call waited.'),
+  tasks_written: Count('Tasks written while the call waited.'),
+  duration_ms: Count('How long the call waited, in milliseconds.'),
+});
+
+export const SessionParams = t.Object({ session_id: SessionId });
+export const TaskParams = t.Object({ task_id: TaskId });
+
+/** Elysia turns the text of a query into numbers. */
+export const SessionTasksQuery = t.Object({
+  status: t.Optional(Choice(taskStatuses, { description: 'Only tasks in this state.' })),
+  sheet_name: t.Optional(t.String({ description: 'Only tasks of this sheet.' })),
+  page: t.Optional(t.Integer({ minimum: 1, description: 'Page, from 1.' })),
+  page_size: t.Optional(t.Integer({ minimum: 1, description: 'Tasks a page; above 100 means 100.' })),
+});
+
+export const SessionView = t.Object({
+  session_id: t.String(),
+  filename: t.String(),
+  file_path: t.String(),
+  status: OneOf(sessionStatuses),
+  game_info: Nullable<Record<string, unknown>>('object'),
+  llm_provider: t.String(),
+  metadata: Nullable<Record<string, unknown>>('object'),
+  total_tasks: Count('Tasks in all.'),
+  completed_tasks: Count('Tasks that are completed.'),
+  failed_tasks: Count('Tasks that have failed.'),
+  processing_tasks: Count('Tasks being processed.'),
+  pending_tasks: Count('Tasks that wait: the total without the other three.'),
+  progress: t.Number({ description: 'Completed tasks in percent, one decimal.' }),
+  created_at: Time,
+  updated_at: Time,
+  estimated_completion: Nullable<string>('string', {
+    format: 'date-time',
+    description: 'From the pace so far, while the session is processing.',
+  }),
+});
+
+export const TaskView = t.Object({
+  task_id: t.String(),
+  session_id: t.String(),
+  batch_id: t.String(),
+  sheet_name: t.String(),
+  row_index: t.Integer(),
+  column_name: t.String(),
+  source_text: t.String(),
+  target_text: Nullable<string>('string'),
+  context: Nullable<string>('string'),
+  status: OneOf(taskStatuses),
+  confidence: Nullable<number>('number'),
+  error_message: Nullable<string>('string'),
+  retry_count: t.Integer(),
+  start_time: Nullable<string>('string', { format: 'date-time' }),
+  end_time: Nullable<string>('string', { format: 'date-time' }),
+  duration_ms: Nullable<number>('integer'),
+  created_at: Time,
+  updated_at: Time,
+});
+
+export const SessionTasksPage = t.Object({
+  session_id: t.String(),
+  total: Count('Tasks that match.'),
+  page: t.Integer(),
+  page_size: t.Integer(),
+  total_pages: Count('Pages in all.'),
+  items: t.Array(TaskView),
+});
+
+export const IncompleteSessions = t.Object({
+  count: Count('Sessions in the list.'),
+  sessions: t.Array(SessionView),
+});
+
+export const RestoredSession = t.Object({
+  session_id: t.String(),
+  session: SessionView,
+  tasks: t.Array(TaskView, { description: 'Every pending and processing task, by task_id.' }),
+  tasks_count: Count('Tasks in the list.'),
+  restored_tasks_count: Count('The same, for older clients.'),
+  restored_at: Time,
+});

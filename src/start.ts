@@ -1,0 +1,223 @@
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import { createApp } from './app.ts';
+import { type BackendConfig, backendsOf } from './config/backends.ts';
+import { ConfigError } from './config/load.ts';
+import type { Config } from './config/schema.ts';
+import { Flusher } from './engine/flusher.ts';
+import { Intake } from './engine/intake.ts';
+import { Quarantine } from './engine/quarantine.ts';
+import { replayInto } from './engine/replay.ts';
+import { WriteBuffer } from './engine/write-buffer.ts';
+import { Journal, type JournalOptions } from './journal/journal.ts';
+import { createMetrics, observeEngine } from './modules/system/gauges.ts';
+import { Health } from './modules/system/health.ts';
+import { sessions, tasks, translationCollections } from './modules/translation/records.ts';
+import { TranslationService } from './modules/translation/service.ts';
+import { type Clock, systemClock, withTimeLimit } from './platform/clock.ts';
+import { type DurableFiles, systemFiles } from './platform/durable-files.ts';
+import { describeError } from './platform/errors.ts';
+import { lockFolder } from './platform/folder-lock.ts';
+import { type ClosedPhase, Lifecycle } from './platform/lifecycle.ts';
+import type { Logger } from './platform/logger.ts';
+import { serviceVersion } from './platform/version.ts';
+import type { StorageBackend } from './storage/contract.ts';
+import { MysqlBackend } from './storage/mysql/backend.ts';
+import { StorageRegistry } from './storage/registry.ts';
+import { SqliteBackend } from './storage/sqlite/backend.ts';
+
+export interface Service {
+  /** Where it listens. */
+  url: string;
+  /** Stops accepting, finishes requests, flushes with a deadline, and closes everything. */
+  stop(): Promise<ClosedPhase[]>;
+}
+
+/** What a test may put in place of the real thing. */
+export interface StartParts {
+  logger: Logger;
+  clock?: Clock;
+  files?: DurableFiles;
+  random?: () => number;
+}
+
+/** How long the start waits for storage; it serves without it, since accepting needs only the journal. */
+const storageStartLimitMs = 10_000;
+/** Limits of the closing phases that have no setting of their own. */
+const requestsLimitMs = 5_000;
+const closeLimitMs = 5_000;
+
+/** Builds the service from its configuration, replays the journal, and listens. */
+export async function startService(config: Config, parts: StartParts): Promise<Service> {
+  const { logger, clock = systemClock, files = systemFiles, random = Math.random } = parts;
+  const startedAtMs = clock.nowMs();
+  const lifecycle = new Lifecycle(clock);
+  try {
+    return await build();
+  } catch (error) {
+    await lifecycle.close();
+    throw error;
+  }
+
+  async function build(): Promise<Service> {
+    const folder = config.service.data_dir;
+    const releaseLock = lockFolder(folder);
+    lifecycle.onClose('data folder lock', closeLimitMs, releaseLock);
+
+    const registry = createStorage(config);
+    lifecycle.onClose('storage', closeLimitMs, () => closeStorage(registry));
+    await openStorage(registry, clock, logger);
+
+    const journalParts = { files, clock, logger };
+    const quarantine = await openQuarantine(config, journalParts);
+    lifecycle.onClose('quarantine', closeLimitMs, () => quarantine.journal.close());
+
+    const buffer = new WriteBuffer();
+    const { replayed, visit } = replayInto(buffer, registry);
+    const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts, visit);
+    lifecycle.onClose('journal', closeLimitMs, () => journal.close());
+    for (const frame of replayed.unreadable) await quarantine.records.addFrame(frame);
+    if (report.frames > 0 || report.damagedRanges > 0 || report.lostFrames > 0) {
+      logger[report.damagedRanges > 0 || report.lostFrames > 0 ? 'warn' : 'info'](
+        'The journal was replayed',
+        {
+          ...report,
+          records: replayed.records,
+          unreadableFrames: replayed.unreadable.length,
+        },
+      );
+    }
+
+    const flusher = new Flusher(
+      { maxBufferSize: config.buffer.max_buffer_size, flushIntervalMs: config.buffer.flush_interval * 1000 },
+      { buffer, journal, registry, quarantine: quarantine.records, clock, logger, random },
+    );
+    const shutdownMs = config.service.shutdown_timeout_seconds * 1000;
+    lifecycle.onClose('flush', shutdownMs + closeLimitMs, async () => {
+      const drained = await flusher.stop(shutdownMs);
+      if (!drained)
+        logger.warn('Storage did not take everything in time; the rest stays journaled', {
+          journalBytes: journal.bytes,
+        });
+    });
+
+    const healthParts = {
+      buffer,
+      flusher,
+      journal,
+      quarantine: quarantine.records,
+      registry,
+      clock,
+      counted: { sessions: sessions.name, tasks: tasks.name },
+      capacity: config.buffer.max_buffer_size,
+      backlogMsMax: config.health.backlog_seconds_max * 1000,
+      startedAtMs,
+    };
+    const metrics: Registry = createMetrics();
+    observeEngine(metrics, healthParts);
+    const intake = new Intake({ journal, buffer, flusher, registry, clock });
+    const app = createApp({
+      translation: new TranslationService({
+        intake,
+        flusher,
+        registry,
+        clock,
+        flushLimitMs: config.buffer.flush_timeout_seconds * 1000,
+      }),
+      health: new Health(healthParts),
+      metrics,
+      logger,
+      bodyBytesMax: config.service.body_bytes_max,
+    });
+
+    const server = Bun.serve({
+      hostname: config.service.host,
+      port: config.service.port,
+      // Larger bodies are refused by the application, which answers in JSON.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      idleTimeout: 60,
+      development: false,
+      fetch: app.fetch,
+    });
+    lifecycle.onClose('requests', requestsLimitMs, async () => {
+      await withTimeLimit(clock, requestsLimitMs - 500, server.stop(false), () => server.stop(true));
+    });
+    flusher.start();
+    logger.info('Listening', {
+      url: server.url.href,
+      version: serviceVersion,
+      storage: [...registry.backends.values()].map((backend) => backend.kind).join(', '),
+      dataDir: folder,
+    });
+    return { url: server.url.href.replace(/\/$/, ''), stop: () => lifecycle.close() };
+  }
+}
+
+/** Brings the tables up to date if storage can be reached; if not, the first flush tries again. */
+async function openStorage(registry: StorageRegistry, clock: Clock, logger: Logger): Promise<void> {
+  for (const [name, backend] of registry.backends) {
+    try {
+      await withTimeLimit(clock, storageStartLimitMs, backend.open(), () => {
+        throw new Error(`no answer within ${storageStartLimitMs} ms`);
+      });
+    } catch (error) {
+      logger.warn('Storage cannot be used yet; batches are accepted and journaled until it can', {
+        backend: name,
+        error: describeError(error),
+      });
+    }
+  }
+}
+
+async function closeStorage(registry: StorageRegistry): Promise<void> {
+  await Promise.all([...registry.backends.values()].map((backend) => backend.close()));
+}
+
+async function openQuarantine(config: Config, parts: Parameters<typeof Journal.open>[1]) {
+  let size = 0;
+  const { journal } = await Journal.open(journalOptions(config, 'quarantine'), parts, () => {
+    size += 1;
+  });
+  return { journal, records: new Quarantine(journal, size) };
+}
+
+function journalOptions(config: Config, name: 'journal' | 'quarantine'): JournalOptions {
+  const { journal, service } = config;
+  return {
+    folder: join(service.data_dir, name),
+    sync: name === 'quarantine' ? 'always' : journal.sync,
+    syncIntervalMs: journal.sync_interval_ms,
+    // The file being written is not deleted: a quarter of the limit keeps room for others beside it.
+    segmentBytesMax: Math.min(journal.segment_bytes_max, journal.bytes_max / 4),
+    bytesMax: journal.bytes_max,
+  };
+}
+
+/**
+ * Makes the configured storage backends and routes each collection to one; nothing is connected yet.
+ * @throws ConfigError when a collection has no backend, or the configuration names one that does not exist.
+ */
+export function createStorage(config: Config): StorageRegistry {
+  const registry = new StorageRegistry();
+  const backends = backendsOf(
+    config,
+    translationCollections.map(({ name }) => name),
+  );
+  for (const [name, backend] of Object.entries(backends)) registry.register(name, createBackend(backend));
+  for (const collection of translationCollections) {
+    const name = Object.keys(backends).find((candidate) =>
+      backends[candidate]?.collections.includes(collection.name),
+    );
+    if (name === undefined) {
+      throw new ConfigError([
+        `storage.backends: none of the enabled backends has the data type "${collection.name}"`,
+      ]);
+    }
+    registry.route(collection, name);
+  }
+  return registry;
+}
+
+function createBackend(backend: BackendConfig): StorageBackend {
+  return backend.type === 'mysql' ? new MysqlBackend(backend.connection) : new SqliteBackend(backend.path);
+}
