@@ -1,0 +1,85 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { freePort } from './free-port.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+import { waitUntil } from './wait-until.ts';
+
+/**
+ * Starts a throw-away MariaDB on a free port with a data folder of its own, installing Debian's package when it
+ * is missing and we are root. It ends with this process.
+ * @returns `mysql://user@host:port` of a user who may create databases.
+ * @throws an Error that says why it cannot be started.
+ */
+export async function startMariadb(): Promise<string> {
+  const program = await findProgram();
+  const folder = temporaryFolder();
+  const data = join(folder.path, 'data');
+  mkdirSync(data);
+  const user = process.getuid?.() === 0 ? ['--user=root'] : [];
+  await run([
+    'mariadb-install-db',
+    '--no-defaults',
+    `--datadir=${data}`,
+    '--auth-root-authentication-method=normal',
+    ...user,
+  ]);
+  const port = freePort();
+  const server = Bun.spawn(
+    [
+      program,
+      '--no-defaults',
+      ...user,
+      `--datadir=${data}`,
+      '--bind-address=127.0.0.1',
+      `--port=${port}`,
+      `--socket=${join(folder.path, 'socket')}`,
+      `--pid-file=${join(folder.path, 'pid')}`,
+      '--innodb-flush-log-at-trx-commit=2',
+    ],
+    { stdout: 'ignore', stderr: Bun.file(join(folder.path, 'log')) },
+  );
+  process.on('exit', () => {
+    server.kill('SIGKILL');
+    folder[Symbol.dispose]();
+  });
+  const url = `mysql://root@127.0.0.1:${port}`;
+  await waitUntil('MariaDB answers', async () => {
+    if (server.exitCode !== null) {
+      throw new Error(`MariaDB did not start:\n${await Bun.file(join(folder.path, 'log')).text()}`);
+    }
+    return await answers(url);
+  });
+  return url;
+}
+
+async function findProgram(): Promise<string> {
+  const installed = Bun.which('mariadbd', { PATH: `${process.env.PATH}:/usr/sbin` });
+  if (installed !== null) return installed;
+  if (process.getuid?.() !== 0 || Bun.which('apt-get') === null) {
+    throw new Error(
+      'mariadbd is not installed, and only root on Debian can install it here (package mariadb-server)',
+    );
+  }
+  console.error('Installing Debian’s package mariadb-server for the tests …');
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  await run(['apt-get', 'update', '-qq'], environment).catch(() => {});
+  await run(['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'mariadb-server'], environment);
+  return '/usr/sbin/mariadbd';
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const connection = await createConnection(url);
+    await connection.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function run(command: string[], env: Record<string, string | undefined> = process.env): Promise<void> {
+  const child = Bun.spawn(command, { env, stdout: 'ignore', stderr: 'pipe' });
+  const errors = await new Response(child.stderr).text();
+  if ((await child.exited) !== 0) throw new Error(`${command.join(' ')} failed:\n${errors}`);
+}
