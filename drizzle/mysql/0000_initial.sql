@@ -46,4 +46,5 @@ CREATE INDEX `idx_updated_at` ON `translation_sessions` (`updated_at`);--> state
 CREATE INDEX `idx_session_id` ON `translation_tasks` (`session_id`);--> statement-breakpoint
 CREATE INDEX `idx_batch_id` ON `translation_tasks` (`batch_id`);--> statement-breakpoint
 CREATE INDEX `idx_status` ON `translation_tasks` (`status`);--> statement-breakpoint
-CREATE INDEX `idx_session_status` ON `translation_tasks` (`session_id`,`status`);
+CREATE INDEX `idx_session_status` ON `translation_tasks` (`session_id`,`status`);--> statement-breakpoint
+CREATE INDEX `idx_session_created_at` ON `translation_tasks` (`session_id`,`created_at`);

@@ -43,4 +43,5 @@ CREATE TABLE `translation_tasks` (
 --> statement-breakpoint
 CREATE INDEX `idx_tasks_batch_id` ON `translation_tasks` (`batch_id`);--> statement-breakpoint
 CREATE INDEX `idx_tasks_status` ON `translation_tasks` (`status`);--> statement-breakpoint
-CREATE INDEX `idx_tasks_session_status` ON `translation_tasks` (`session_id`,`status`);
+CREATE INDEX `idx_tasks_session_status` ON `translation_tasks` (`session_id`,`status`);--> statement-breakpoint
+CREATE INDEX `idx_tasks_session_created_at` ON `translation_tasks` (`session_id`,`created_at`,`task_id`);

@@ -59,10 +59,11 @@ export function invariant(condition: unknown, message: string): asserts conditio
   if (!condition) throw new Error(`Invariant broken: ${message}`);
 }
 
-/** What a thrown value says, for a log line. */
+/** What a thrown value says, with its causes, for a log line. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : '';
-  const cause = error.cause === undefined ? '' : `: ${describeError(error.cause)}`;
-  return `${error.message}${code}${cause}`;
+  const cause = error.cause === undefined ? '' : describeError(error.cause);
+  const own = `${error.message}${code}`;
+  return cause === '' || cause.includes(error.message) ? cause || own : `${own}: ${cause}`;
 }

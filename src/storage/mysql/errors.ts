@@ -1,4 +1,3 @@
-import { describeError } from '../../platform/errors.ts';
 import { type Remedy, StorageError } from '../contract.ts';
 
 /**
@@ -62,7 +61,7 @@ export function mysqlError(thrown: unknown): StorageError {
   const remedy =
     remedyOfNumber.get(error.errno ?? 0) ??
     (outages.test(code) || error.fatal === true ? 'retry' : 'unknown');
-  return new StorageError(remedy, code, describeError(error), thrown);
+  return new StorageError(remedy, code, error.message ?? code, thrown);
 }
 
 /** True when the connection cannot be used again. */

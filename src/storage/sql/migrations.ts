@@ -1,7 +1,14 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
-/** The folder of a plugin's generated migrations: inside the binary, or in the source tree. */
+/**
+ * The folder of a plugin's generated migrations. It lies at the root of the source tree, and at the root of the
+ * binary's own file system; a module of either finds it by going up.
+ */
 export function migrationsFolder(plugin: 'mysql' | 'sqlite'): string {
-  const root = Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, '../../..');
-  return join(root, 'drizzle', plugin);
+  for (let folder = import.meta.dir; folder !== dirname(folder); folder = dirname(folder)) {
+    const candidate = join(folder, 'drizzle', plugin);
+    if (existsSync(join(candidate, 'meta/_journal.json'))) return candidate;
+  }
+  throw new Error(`The migrations of ${plugin} are missing from this build.`);
 }

@@ -1,4 +1,3 @@
-import { describeError } from '../../platform/errors.ts';
 import { type Remedy, StorageError } from '../contract.ts';
 
 /** What to do about each error of SQLite, by the start of its code. Source: https://sqlite.org/rescode.html */
@@ -31,5 +30,5 @@ export function sqliteError(thrown: unknown): StorageError {
   while (error instanceof Error && error.cause instanceof Error) error = error.cause;
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
   const remedy = remedies.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'unknown';
-  return new StorageError(remedy, code, describeError(error), thrown);
+  return new StorageError(remedy, code, error instanceof Error ? error.message : String(error), thrown);
 }

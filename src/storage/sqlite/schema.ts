@@ -60,5 +60,6 @@ export const translationTasks = sqliteTable(
     index('idx_tasks_batch_id').on(table.batch_id),
     index('idx_tasks_status').on(table.status),
     index('idx_tasks_session_status').on(table.session_id, table.status),
+    index('idx_tasks_session_created_at').on(table.session_id, table.created_at, table.task_id),
   ],
 );
