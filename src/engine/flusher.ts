@@ -46,7 +46,7 @@ export interface FlushStatistics {
 }
 
 /** Records and bytes of one call to storage: preparing more than this would hold up requests for milliseconds. */
-const chunkRecordsMax = 500;
+const chunkRecordsMax = 250;
 const chunkBytesMax = 1024 * 1024;
 /** Retries wait twice as long each time, between these bounds; the second half of a wait is random. */
 const retryDelayMinMs = 100;

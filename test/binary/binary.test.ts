@@ -1,0 +1,91 @@
+import { beforeAll, describe, expect, test } from 'bun:test';
+import { copyFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
+import { readmeCommands } from '../support/readme.ts';
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
+import { storages } from '../support/storages.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const root = join(import.meta.dir, '../..');
+const built = join(root, 'dist/persistence-service');
+
+describe('the binary', () => {
+  beforeAll(() => {
+    const build = Bun.spawnSync([process.execPath, 'scripts/build.ts'], {
+      cwd: root,
+      stdout: 'ignore',
+      stderr: 'pipe',
+    });
+    if (build.exitCode !== 0) throw new Error(`The build failed:\n${build.stderr.toString()}`);
+  }, 120_000);
+
+  test('needs nothing beside it: no runtime on the PATH, no environment, an empty folder', () => {
+    using folder = folderWithBinary();
+    const run = (...args: string[]): { exitCode: number; output: string } => {
+      const { exitCode, stdout, stderr } = Bun.spawnSync(
+        [join(folder.path, 'persistence-service'), ...args],
+        { cwd: folder.path, env: {} },
+      );
+      return { exitCode, output: `${stdout.toString()}${stderr.toString()}` };
+    };
+    expect(run('--version')).toEqual({ exitCode: 0, output: `${manifest.version}\n` });
+    expect(run('--help').output).toContain('Usage: persistence-service');
+    expect(run('no-such-command').exitCode).toBe(2);
+    expect(readdirSync(folder.path)).toEqual(['persistence-service']);
+    expect(run('migrate')).toEqual({ exitCode: 0, output: 'sqlite (sqlite): the tables are up to date\n' });
+    expect(readdirSync(folder.path).sort()).toEqual(['data', 'persistence-service']);
+  });
+
+  for (const storage of storages) {
+    test(`does the first session of the README on ${storage.name}, and stops in order on SIGTERM`, async () => {
+      await using database = await storage.create();
+      using folder = folderWithBinary();
+      await using service = await startBinary(
+        folder.path,
+        storage.name === 'sqlite' ? undefined : database.url,
+      );
+      const answers = await paste(readmeCommands('A first session'), service.url);
+      expect(answers).toMatchObject([
+        { status: 'accepted', count: 1 },
+        { status: 'accepted', count: 2 },
+        { status: 'flushed', sessions_written: 1, tasks_written: 2 },
+        { pending_tasks: 1, progress: 50 },
+        { total: 2 },
+        { count: 1 },
+        { tasks_count: 1, restored_tasks_count: 1 },
+      ]);
+      expect(await service.kill('SIGTERM')).toBe(0);
+      expect(service.log()).toContain('"message":"Stopped"');
+    });
+  }
+});
+
+function folderWithBinary(): ReturnType<typeof temporaryFolder> {
+  const folder = temporaryFolder();
+  copyFileSync(built, join(folder.path, 'persistence-service'));
+  return folder;
+}
+
+function startBinary(folder: string, databaseUrl: string | undefined): Promise<ServiceProcess> {
+  return startServiceProcess({
+    dataDir: join(folder, 'data'),
+    command: [join(folder, 'persistence-service')],
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+  });
+}
+
+/** Runs shell commands as a person would paste them, against another address; each answer is a line of JSON. */
+async function paste(commands: string, url: string): Promise<unknown[]> {
+  const shell = Bun.spawn(['bash', '-euo', 'pipefail'], {
+    stdin: new Blob([commands.replaceAll('http://localhost:8001', url)]),
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
+  const output = await new Response(shell.stdout).text();
+  expect(await shell.exited).toBe(0);
+  return output
+    .trim()
+    .split(/\n|(?<=\})(?=\{)/)
+    .map((line): unknown => JSON.parse(line));
+}
