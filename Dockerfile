@@ -7,7 +7,7 @@ WORKDIR /build
 # A layer of its own, made again only when the packages change.
 COPY package.json bun.lock bunfig.toml ./
 COPY scripts/toolchain.mjs scripts/
-RUN node scripts/toolchain.mjs --version
+RUN node scripts/toolchain.mjs
 COPY . .
 RUN npm run build && mkdir -p /build/empty
 

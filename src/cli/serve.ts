@@ -7,6 +7,9 @@ import { createLogger, type Logger } from '../platform/logger.ts';
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 type StopSignal = keyof typeof exitCodes;
 
+/** Ctrl-C under npm arrives twice, from the terminal and from npm: a repeat within this time is an echo. */
+const echoMsMax = 500;
+
 /** Starts the service; stopping it reports how each part closed. */
 export type StartService = (
   config: Config,
@@ -21,10 +24,12 @@ export async function serve(config: Config, start: StartService): Promise<number
   const logger = createLogger(config.log.level, config.log.format);
   const stopping = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<number>();
-  let signals = 0;
+  let firstSignalMs: number | undefined;
   const onSignal = (signal: StopSignal): void => {
-    signals += 1;
-    if (signals === 1) {
+    const nowMs = performance.now();
+    if (firstSignalMs !== undefined && nowMs - firstSignalMs < echoMsMax) return;
+    if (firstSignalMs === undefined) {
+      firstSignalMs = nowMs;
       logger.info('Stopping: finishing requests, then flushing; a second signal ends at once', { signal });
       stopping.resolve();
     } else {
