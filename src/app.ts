@@ -2,7 +2,7 @@ import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
 import { errorAnswers } from './http/errors.ts';
 import { requestMetrics } from './http/metrics.ts';
-import { openApiDocument } from './http/openapi.ts';
+import { openApi } from './http/openapi.ts';
 import { requestIds } from './http/request-id.ts';
 import type { Health } from './modules/system/health.ts';
 import { systemRoutes } from './modules/system/index.ts';
@@ -25,7 +25,7 @@ export function createApp({ translation, health, metrics, logger, bodyBytesMax }
     .use(requestIds)
     .use(requestMetrics(metrics))
     .use(errorAnswers(logger))
-    .use(openApiDocument())
+    .use(openApi())
     .use(systemRoutes(health, metrics))
     .use(translationRoutes(translation, bodyBytesMax));
 }
