@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
-export const commands = ['serve', 'migrate'] as const;
-export type Command = (typeof commands)[number];
+const commands = ['serve', 'migrate'] as const;
+type Command = (typeof commands)[number];
 
 /** What the command line asks for. */
 export type Invocation =
@@ -10,7 +10,7 @@ export type Invocation =
   | { run: 'usage-error'; message: string };
 
 /** Options that set a key of the configuration. */
-export const settingFlags: Readonly<Record<string, string>> = {
+const settingFlags: Readonly<Record<string, string>> = {
   host: 'service.host',
   port: 'service.port',
   'data-dir': 'service.data_dir',

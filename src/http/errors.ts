@@ -22,7 +22,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   INTERNAL_ERROR: 500,
 };
 
-export interface ErrorBody {
+interface ErrorBody {
   detail: string;
   error_code: ErrorCode;
   errors?: readonly FieldProblem[];

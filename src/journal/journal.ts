@@ -7,9 +7,8 @@ import { encodeFrame, type Frame } from './frame.ts';
 import { openSegments, type ReplayReport, type Segment, writeCheckpoint } from './recovery.ts';
 import { segmentName } from './segment.ts';
 
-export const syncModes = ['always', 'interval', 'off'] as const;
 /** `always`: an append resolves once it is on disk. `interval`, `off`: once the system has it; a power loss may take it. */
-export type SyncMode = (typeof syncModes)[number];
+type SyncMode = 'always' | 'interval' | 'off';
 
 export interface JournalOptions {
   folder: string;

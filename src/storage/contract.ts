@@ -11,7 +11,7 @@ export interface PendingRecord {
 }
 
 /** The fields that storage adds to every record. */
-export interface Envelope {
+interface Envelope {
   /** Milliseconds since the epoch of the first acceptance. */
   created_at: number;
   /** Milliseconds since the epoch of the last acceptance. */

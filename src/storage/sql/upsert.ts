@@ -6,7 +6,7 @@ import type { PendingRecord } from '../contract.ts';
 export type SqlValue = string | number | null;
 
 /** The columns that storage adds to a collection's fields; the version is last, see `upsertAssignments`. */
-export const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
+const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
 
 /** Records that give the same fields: one statement's text serves them all. */
 export interface Shape {
