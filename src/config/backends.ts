@@ -3,12 +3,13 @@ import { ConfigError } from './load.ts';
 import type { Config } from './schema.ts';
 
 /** How to reach a MySQL server. */
-interface MysqlConnection {
+export interface MysqlConnection {
   host: string;
   port: number;
   user: string;
   password: string;
   database: string;
+  /** Connections at most. */
   poolSize: number;
 }
 

@@ -3,6 +3,7 @@ import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import { migrate } from 'drizzle-orm/mysql2/migrator';
 import { createPool, type Pool, type PoolConnection, type RowDataPacket } from 'mysql2/promise';
+import type { MysqlConnection } from '../../config/backends.ts';
 import type { Collection } from '../collection.ts';
 import {
   type Condition,
@@ -18,16 +19,6 @@ import { groupByShape } from '../sql/upsert.ts';
 import { isConnectionLost, mysqlError } from './errors.ts';
 import { translationSessions, translationTasks } from './schema.ts';
 import { UpsertStatements } from './statements.ts';
-
-export interface MysqlOptions {
-  host: string;
-  port: number;
-  user: string;
-  password: string;
-  database: string;
-  /** Connections at most. */
-  poolSize: number;
-}
 
 const tables: Readonly<Record<string, MySqlTable>> = {
   translation_sessions: translationSessions,
@@ -49,22 +40,22 @@ const sessionSettings =
 /** Keeps records in MySQL 8.0 or newer, or in MariaDB 10.6 or newer. */
 export class MysqlBackend implements StorageBackend {
   readonly kind = 'mysql';
-  readonly #options: MysqlOptions;
+  readonly #database: string;
   readonly #pool: Pool;
   readonly #db: MySql2Database;
   readonly #statements = new UpsertStatements();
   #opening: Promise<void> | undefined;
   #packetBytesMax = Number.POSITIVE_INFINITY;
 
-  constructor(options: MysqlOptions) {
-    this.#options = options;
+  constructor(server: MysqlConnection) {
+    this.#database = server.database;
     this.#pool = createPool({
-      host: options.host,
-      port: options.port,
-      user: options.user,
-      password: options.password,
-      database: options.database,
-      connectionLimit: options.poolSize,
+      host: server.host,
+      port: server.port,
+      user: server.user,
+      password: server.password,
+      database: server.database,
+      connectionLimit: server.poolSize,
       connectTimeout: connectLimitMs,
       charset: 'utf8mb4',
       timezone: 'Z',
@@ -156,7 +147,7 @@ export class MysqlBackend implements StorageBackend {
 
   /** One instance at a time brings the tables up to date; Drizzle itself takes no lock. */
   async #migrate(): Promise<void> {
-    const lock = `persistence_service.${this.#options.database}`.slice(0, 64);
+    const lock = `persistence_service.${this.#database}`.slice(0, 64);
     await this.#withConnection(async (connection) => {
       const [rows] = await connection.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS locked', [
         lock,
