@@ -88,8 +88,13 @@ export async function startService(config: Config, parts: StartParts): Promise<S
       );
     }
 
+    const unknownParent = config.buffer.unknown_session;
     const flusher = new Flusher(
-      { maxBufferSize: config.buffer.max_buffer_size, flushIntervalMs: config.buffer.flush_interval * 1000 },
+      {
+        maxBufferSize: config.buffer.max_buffer_size,
+        flushIntervalMs: config.buffer.flush_interval * 1000,
+        holdMsMax: unknownParent === 'hold' ? config.buffer.hold_seconds_max * 1000 : undefined,
+      },
       { buffer, journal, registry, quarantine: quarantine.records, clock, logger, random },
     );
     const shutdownMs = config.service.shutdown_timeout_seconds * 1000;
@@ -115,7 +120,7 @@ export async function startService(config: Config, parts: StartParts): Promise<S
     };
     const metrics: Registry = createMetrics();
     observeEngine(metrics, healthParts);
-    const intake = new Intake({ journal, buffer, flusher, registry, clock });
+    const intake = new Intake({ journal, buffer, flusher, registry, clock, unknownParent });
     const app = createApp({
       translation: new TranslationService({
         intake,

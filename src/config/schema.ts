@@ -78,6 +78,17 @@ export const configSchema = Type.Object(
         maximum: 3600,
         description: 'How long POST /flush waits for storage.',
       }),
+      unknown_session: words(['reject', 'hold'], {
+        default: 'reject',
+        description:
+          'Tasks of a session that was never accepted: reject the batch with 422, or hold the tasks until the session arrives.',
+      }),
+      hold_seconds_max: Type.Number({
+        default: 300,
+        exclusiveMinimum: 0,
+        maximum: 86_400,
+        description: 'How long a held task waits before it goes to the quarantine.',
+      }),
     }),
     journal: section({
       sync: words(['always', 'interval', 'off'], {

@@ -2,17 +2,21 @@ import type { Journal } from '../journal/journal.ts';
 import { type Clock, withTimeLimit } from '../platform/clock.ts';
 import { describeError, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import type { Collection, GivenRecord } from '../storage/collection.ts';
+import type { Collection } from '../storage/collection.ts';
 import { type PendingRecord, StorageError } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
+import { chunksByKey } from './chunks.ts';
 import type { Quarantine } from './quarantine.ts';
-import type { FlushSet, WriteBuffer } from './write-buffer.ts';
+import { type HoldUp, RetryLoop, Stopped } from './retry-loop.ts';
+import type { BufferedRecord, FlushSet, RefusedRecord, WriteBuffer } from './write-buffer.ts';
 
 export interface FlusherOptions {
   /** So many waiting records start a flush. */
   maxBufferSize: number;
   /** A flush starts this long after the last one ended. */
   flushIntervalMs: number;
+  /** How long a record waits for its parent before it is quarantined; undefined: not at all. */
+  holdMsMax?: number | undefined;
 }
 
 export interface FlusherParts {
@@ -26,15 +30,13 @@ export interface FlusherParts {
   random: () => number;
 }
 
-export type FlusherState =
-  | { mode: 'idle' }
-  | { mode: 'flushing'; sinceMs: number }
-  | { mode: 'retrying' | 'paused'; sinceMs: number; attempt: number; error: StorageError }
-  | { mode: 'stopped' };
+export type FlusherState = { mode: 'idle' } | { mode: 'flushing' } | HoldUp | { mode: 'stopped' };
 
 export interface FlushResult {
   /** Records written while the call waited, by the name of their collection. */
   written: ReadonlyMap<string, number>;
+  /** Records that storage does not have because they still wait for their parent. */
+  held: number;
   durationMs: number;
 }
 
@@ -45,56 +47,50 @@ export interface FlushStatistics {
   lastFlushAtMs: number | undefined;
 }
 
-/** Records and bytes of one call to storage: preparing more than this would hold up requests for milliseconds. */
-const chunkRecordsMax = 250;
-const chunkBytesMax = 1024 * 1024;
-/** Retries wait twice as long each time, between these bounds; the second half of a wait is random. */
-const retryDelayMinMs = 100;
-const retryDelayMaxMs = 30_000;
-
 /**
  * The second half of a record's way: buffer → storage → checkpoint.
  *
  * Modes:
  * - `idle`: waits for the timer, for `maxBufferSize` records, or for `flush`.
  * - `flushing`: writes the set it took from the buffer, parents before what belongs to them, by key, in chunks.
- * - `retrying`: storage is out of order; the chunk is tried again, for ever, with growing delays. `flush` cuts a
- *   delay short.
- * - `paused`: the same, but only a person can mend it (a missing table, no privilege).
+ * - `retrying`, `paused`: storage does not take a chunk, which is tried again, for ever, with growing delays; in
+ *   `paused` only a person can mend it. `flush` cuts a delay short.
  * - `stopped`: for good.
  *
- * Transitions: idle ⇄ flushing; flushing ⇄ retrying, paused; any → stopped.
+ * Transitions: idle ⇄ flushing ⇄ retrying, paused; any → stopped.
  *
  * Invariants: one set is written at a time, and it is dropped, in memory and in the journal, only after storage
- * has all of it (or the quarantine has what storage refuses).
+ * has all of it, but for what the quarantine has, and what is held for its parent and stays in both.
  */
 export class Flusher {
   readonly #options: FlusherOptions;
   readonly #parts: FlusherParts;
-  #state: FlusherState = { mode: 'idle' };
+  readonly #retry: RetryLoop;
+  #mode: 'idle' | 'flushing' | 'stopped' = 'idle';
   #demanded = false;
-  #running = false;
   #settledSequence = 0;
   #cancelTimer: (() => void) | undefined;
-  #wake: (() => void) | undefined;
   readonly #waiting = new Set<{ sequence: number; resolve: () => void }>();
   readonly #written = new Map<string, number>();
   #flushes = 0;
+  /** Records that were held when the last set was settled. */
+  #held = 0;
   #quarantined = 0;
   #lastFlushAtMs: number | undefined;
 
   constructor(options: FlusherOptions, parts: FlusherParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#retry = new RetryLoop(parts);
   }
 
   get state(): FlusherState {
-    return this.#state;
+    return this.#mode === 'flushing' ? (this.#retry.holdUp ?? { mode: 'flushing' }) : { mode: this.#mode };
   }
 
   /** Storage does not take what it is given just now. */
   get isHeldUp(): boolean {
-    return this.#state.mode === 'retrying' || this.#state.mode === 'paused';
+    return this.#retry.holdUp !== undefined;
   }
 
   get statistics(): FlushStatistics {
@@ -109,8 +105,8 @@ export class Flusher {
   /** Starts the timer, and the first flush at once if a replay has filled the buffer. */
   start(): void {
     this.#settledSequence = this.#parts.journal.checkpoint;
-    this.#scheduleTimer();
-    this.noticeAccepted();
+    if (this.#parts.buffer.waitingSize > 0) this.#demand();
+    else this.#scheduleTimer();
   }
 
   /** Says that records were accepted; a full buffer is flushed. */
@@ -119,18 +115,19 @@ export class Flusher {
   }
 
   /**
-   * Resolves when everything that was accepted before the call is in storage.
+   * Resolves when everything that was accepted before the call is in storage, but for the records it says are held.
    * @throws ServiceError FLUSH_TIMEOUT or STORAGE_UNAVAILABLE after `limitMs`; everything stays journaled.
    */
   async flush(limitMs: number): Promise<FlushResult> {
-    const startedMs = this.#parts.clock.nowMs();
+    const { buffer, clock } = this.#parts;
+    const startedMs = clock.nowMs();
     const before = new Map(this.#written);
-    const sequence = this.#parts.buffer.lastSequence;
+    const sequence = buffer.lastSequence;
     if (sequence > this.#settledSequence) await this.#waitFor(sequence, limitMs);
     const written = new Map(
       [...this.#written].map(([name, count]) => [name, count - (before.get(name) ?? 0)]),
     );
-    return { written, durationMs: this.#parts.clock.nowMs() - startedMs };
+    return { written, held: this.#held, durationMs: clock.nowMs() - startedMs };
   }
 
   /**
@@ -140,11 +137,12 @@ export class Flusher {
   async stop(limitMs: number): Promise<boolean> {
     this.#cancelTimer?.();
     const drained = await this.flush(limitMs).then(
-      () => true,
+      ({ held }) => held === 0,
       () => false,
     );
-    this.#setState({ mode: 'stopped' });
-    this.#wake?.();
+    this.#cancelTimer?.();
+    this.#mode = 'stopped';
+    this.#retry.stop();
     return drained;
   }
 
@@ -153,7 +151,7 @@ export class Flusher {
     const waiter = { sequence, resolve: stored.resolve };
     this.#waiting.add(waiter);
     this.#demand();
-    this.#wake?.();
+    this.#retry.wake();
     try {
       await withTimeLimit(this.#parts.clock, limitMs, stored.promise, () => {
         throw this.#delayError();
@@ -164,66 +162,62 @@ export class Flusher {
   }
 
   #delayError(): ServiceError {
-    if (this.#state.mode === 'retrying' || this.#state.mode === 'paused') {
+    const holdUp = this.#retry.holdUp;
+    if (holdUp === undefined) {
       return new ServiceError(
-        'STORAGE_UNAVAILABLE',
-        'Storage takes no data at the moment; everything accepted stays journaled and is written as soon as it does',
-        { retryAfterSeconds: 5, cause: this.#state.error },
+        'FLUSH_TIMEOUT',
+        'The flush takes longer than a request may wait; it goes on, and everything accepted stays journaled',
+        { retryAfterSeconds: 5 },
       );
     }
     return new ServiceError(
-      'FLUSH_TIMEOUT',
-      'The flush takes longer than a request may wait; it goes on, and everything accepted stays journaled',
-      { retryAfterSeconds: 5 },
+      'STORAGE_UNAVAILABLE',
+      'Storage takes no data at the moment; everything accepted stays journaled and is written as soon as it does',
+      { retryAfterSeconds: 5, cause: holdUp.error },
     );
   }
 
   #scheduleTimer(): void {
-    this.#cancelTimer = this.#parts.clock.schedule(this.#options.flushIntervalMs, () => {
-      this.#demand();
-    });
+    this.#cancelTimer = this.#parts.clock.schedule(this.#options.flushIntervalMs, () => this.#demand());
   }
 
   #demand(): void {
     this.#demanded = true;
-    if (this.#running || this.#stopped) return;
-    this.#running = true;
+    if (this.#mode !== 'idle') return;
+    this.#mode = 'flushing';
     this.#cancelTimer?.();
     void this.#run();
   }
 
   async #run(): Promise<void> {
-    while (this.#demanded && !this.#stopped) {
-      this.#demanded = false;
-      const set = this.#parts.buffer.take();
-      if (set === undefined) break;
-      this.#setState({ mode: 'flushing', sinceMs: this.#parts.clock.nowMs() });
-      if (!(await this.#writeSet(set))) break;
-      await this.#settle(set);
-      this.noticeAccepted();
-      if (this.#waiting.size > 0) this.#demanded = true;
+    try {
+      while (this.#demanded) {
+        this.#demanded = false;
+        const set = this.#parts.buffer.take();
+        if (set === undefined) continue;
+        await this.#writeSet(set);
+        await this.#settle(set);
+        this.noticeAccepted();
+        if (this.#waiting.size > 0) this.#demanded = true;
+      }
+      this.#mode = 'idle';
+      this.#scheduleTimer();
+    } catch (error) {
+      // What was not stored stays journaled. Anything else is a fault of ours, and the process ends with it.
+      if (!(error instanceof Stopped)) throw error;
     }
-    this.#running = false;
-    if (this.#stopped) return;
-    this.#setState({ mode: 'idle' });
-    this.#scheduleTimer();
   }
 
-  /** @returns false when the flusher was stopped before everything was stored. */
-  async #writeSet(set: FlushSet): Promise<boolean> {
-    for (const refused of set.refused) {
-      if (!(await this.#persistently(() => this.#parts.quarantine.add(refused)))) return false;
-      this.#quarantined += 1;
-    }
+  async #writeSet(set: FlushSet): Promise<void> {
+    for (const refused of set.refused) await this.#quarantine(refused);
     for (const collection of this.#parts.registry.collections) {
       const entries = set.records.get(collection.name);
       if (entries === undefined) continue;
       for (const chunk of chunksByKey(entries)) {
-        if (!(await this.#writeChunk(collection, chunk))) return false;
-        this.#written.set(collection.name, (this.#written.get(collection.name) ?? 0) + chunk.length);
+        const written = await this.#writeChunk(collection, await this.#withoutOrphans(collection, chunk));
+        this.#written.set(collection.name, (this.#written.get(collection.name) ?? 0) + written);
       }
     }
-    return true;
   }
 
   async #settle(set: FlushSet): Promise<void> {
@@ -232,8 +226,9 @@ export class Flusher {
     this.#settledSequence = set.throughSequence;
     this.#flushes += 1;
     this.#lastFlushAtMs = clock.nowMs();
+    this.#held = buffer.heldSize;
     try {
-      await journal.release(set.throughSequence);
+      await journal.release(Math.min(set.throughSequence, buffer.oldestHeldSequence - 1));
     } catch (error) {
       // Storage has everything: a checkpoint that lags only makes the next replay longer, and the next flush moves it.
       logger.warn('The journal checkpoint could not be written; the next flush tries again', {
@@ -241,133 +236,70 @@ export class Flusher {
       });
     }
     for (const waiter of this.#waiting) {
-      if (waiter.sequence <= set.throughSequence) waiter.resolve();
+      if (waiter.sequence > set.throughSequence) continue;
+      this.#waiting.delete(waiter);
+      waiter.resolve();
     }
-  }
-
-  /** Writes records, halving the call where storage refuses it, down to the single records that it refuses. */
-  async #writeChunk(collection: Collection, records: readonly PendingRecord[]): Promise<boolean> {
-    const backend = this.#parts.registry.backendOf(collection);
-    let refusal: StorageError | undefined;
-    const stored = await this.#persistently(async () => {
-      try {
-        await backend.write(collection, records);
-      } catch (error) {
-        if (!(error instanceof StorageError) || (error.remedy !== 'refuse' && error.remedy !== 'split'))
-          throw error;
-        refusal = error;
-      }
-    });
-    if (!stored) return false;
-    if (refusal === undefined) return true;
-    const [only] = records;
-    if (records.length === 1 && only !== undefined) return await this.#quarantine(collection, only, refusal);
-    const middle = Math.ceil(records.length / 2);
-    return (
-      (await this.#writeChunk(collection, records.slice(0, middle))) &&
-      (await this.#writeChunk(collection, records.slice(middle)))
-    );
-  }
-
-  async #quarantine(collection: Collection, pending: PendingRecord, error: StorageError): Promise<boolean> {
-    const refused = { ...pending, collection, code: error.code, reason: error.message };
-    this.#parts.logger.error('Storage refuses a record for good; it is in the quarantine', {
-      collection: collection.name,
-      code: error.code,
-      reason: error.message,
-    });
-    const kept = await this.#persistently(() => this.#parts.quarantine.add(refused));
-    if (kept) this.#quarantined += 1;
-    return kept;
   }
 
   /**
-   * Does something until it works, waiting longer and longer in between.
-   * @returns false when the flusher was stopped before it worked.
+   * Writes records, halving the call where storage refuses it, down to the single records that it refuses.
+   * @returns how many were stored.
    */
-  async #persistently(action: () => Promise<void>): Promise<boolean> {
-    const { clock, logger } = this.#parts;
-    const sinceMs = clock.nowMs();
-    for (let attempt = 1; !this.#stopped; attempt += 1) {
+  async #writeChunk(collection: Collection, records: readonly PendingRecord[]): Promise<number> {
+    const [first] = records;
+    if (first === undefined) return 0;
+    const backend = this.#parts.registry.backendOf(collection);
+    const refusal = await this.#retry.untilItWorks(async () => {
       try {
-        await action();
-        if (attempt > 1) {
-          logger.info('Storage takes data again', { attempts: attempt, outageMs: clock.nowMs() - sinceMs });
-          if (this.isHeldUp) this.#setState({ mode: 'flushing', sinceMs: clock.nowMs() });
-        }
-        return true;
-      } catch (thrown) {
-        if (this.#stopped) return false;
-        const error =
-          thrown instanceof StorageError
-            ? thrown
-            : new StorageError('unknown', 'UNKNOWN', describeError(thrown), thrown);
-        const mode = error.remedy === 'pause' ? 'paused' : 'retrying';
-        this.#setState({ mode, sinceMs, attempt, error });
-        const delayMs = retryDelayMs(attempt, this.#parts.random());
-        logger[mode === 'paused' ? 'error' : 'warn'](
-          mode === 'paused'
-            ? 'Storage needs attention: its set-up refuses every write; accepted records wait in the journal'
-            : 'Storage does not take data; accepted records wait in the journal',
-          { attempt, code: error.code, error: describeError(error), retryInMs: Math.round(delayMs) },
-        );
-        await this.#sleep(delayMs);
+        return await backend.write(collection, records);
+      } catch (error) {
+        if (error instanceof StorageError && (error.remedy === 'refuse' || error.remedy === 'split'))
+          return error;
+        throw error;
+      }
+    });
+    if (refusal === undefined) return records.length;
+    if (records.length === 1) {
+      await this.#quarantine({ ...first, collection, code: refusal.code, reason: refusal.message });
+      return 0;
+    }
+    const middle = Math.ceil(records.length / 2);
+    const written = await this.#writeChunk(collection, records.slice(0, middle));
+    return written + (await this.#writeChunk(collection, records.slice(middle)));
+  }
+
+  /** Puts those records aside whose parent storage does not have, for a later flush; where records may wait for it. */
+  async #withoutOrphans(
+    collection: Collection,
+    records: readonly BufferedRecord[],
+  ): Promise<readonly PendingRecord[]> {
+    const { buffer, clock, registry } = this.#parts;
+    const { holdMsMax } = this.#options;
+    const parent =
+      collection.parent === undefined ? undefined : registry.collection(collection.parent.collection);
+    if (holdMsMax === undefined || parent === undefined) return records;
+    const parentOf = ({ record }: PendingRecord): string => String(record[collection.parent?.field ?? '']);
+    const named = [...new Set(records.map(parentOf))];
+    const existing = await this.#retry.untilItWorks(() => registry.backendOf(parent).existing(parent, named));
+    const orphans = records.filter((pending) => !existing.has(parentOf(pending)));
+    for (const orphan of orphans) {
+      if (clock.nowMs() - orphan.firstVersion / 1000 <= holdMsMax) buffer.hold(collection, orphan);
+      else {
+        const reason = `The session "${parentOf(orphan)}" did not arrive within ${holdMsMax / 1000} s`;
+        await this.#quarantine({ ...orphan, collection, code: 'PARENT_MISSING', reason });
       }
     }
-    return false;
+    return orphans.length === 0 ? records : records.filter((pending) => existing.has(parentOf(pending)));
   }
 
-  /** Waits, unless woken. */
-  async #sleep(delayMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#parts.clock.schedule(delayMs, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
+  async #quarantine(refused: RefusedRecord): Promise<void> {
+    await this.#retry.untilItWorks(() => this.#parts.quarantine.add(refused));
+    this.#quarantined += 1;
+    this.#parts.logger.error('A record can never be stored as it is; the quarantine has it', {
+      collection: refused.collection.name,
+      code: refused.code,
+      reason: refused.reason,
     });
-    this.#wake = undefined;
   }
-
-  get #stopped(): boolean {
-    return this.#state.mode === 'stopped';
-  }
-
-  #setState(state: FlusherState): void {
-    this.#state = state;
-  }
-}
-
-/** Cuts entries, sorted by key, into chunks; writers that go by key rarely meet in a deadlock. */
-function* chunksByKey(entries: ReadonlyMap<string, PendingRecord>): Generator<PendingRecord[]> {
-  let chunk: PendingRecord[] = [];
-  let bytes = 0;
-  for (const key of [...entries.keys()].sort()) {
-    const pending = entries.get(key);
-    if (pending === undefined) continue;
-    const recordBytes = approximateBytes(pending.record);
-    if (chunk.length === chunkRecordsMax || (chunk.length > 0 && bytes + recordBytes > chunkBytesMax)) {
-      yield chunk;
-      chunk = [];
-      bytes = 0;
-    }
-    chunk.push(pending);
-    bytes += recordBytes;
-  }
-  if (chunk.length > 0) yield chunk;
-}
-
-function approximateBytes(record: GivenRecord): number {
-  let bytes = 0;
-  for (const value of Object.values(record)) {
-    if (typeof value === 'string') bytes += value.length;
-    else if (typeof value === 'object' && value !== null) bytes += JSON.stringify(value).length;
-    else bytes += 8;
-  }
-  return bytes;
-}
-
-function retryDelayMs(attempt: number, random: number): number {
-  const fullMs = Math.min(retryDelayMaxMs, retryDelayMinMs * 2 ** Math.min(attempt - 1, 20));
-  return fullMs / 2 + (fullMs / 2) * random;
 }

@@ -26,6 +26,9 @@ const parentLookupLimitMs = 500;
 /** How many problems an answer lists. */
 const problemsMax = 20;
 
+/** What happens to records whose parent was never accepted: the batch is refused, or they wait for it. */
+export type UnknownParentPolicy = 'reject' | 'hold';
+
 /** The first half of a record's way: batch → checks → journal → buffer → accepted. */
 export class Intake {
   readonly #journal: Journal;
@@ -33,6 +36,7 @@ export class Intake {
   readonly #flusher: Flusher;
   readonly #registry: StorageRegistry;
   readonly #clock: Clock;
+  readonly #unknownParent: UnknownParentPolicy;
   readonly #knownParents = new LRUCache<string, true>({ max: knownParentsMax });
 
   constructor(parts: {
@@ -41,12 +45,14 @@ export class Intake {
     flusher: Flusher;
     registry: StorageRegistry;
     clock: Clock;
+    unknownParent: UnknownParentPolicy;
   }) {
     this.#journal = parts.journal;
     this.#buffer = parts.buffer;
     this.#flusher = parts.flusher;
     this.#registry = parts.registry;
     this.#clock = parts.clock;
+    this.#unknownParent = parts.unknownParent;
   }
 
   /**
@@ -67,7 +73,7 @@ export class Intake {
 
   async #checkParents(collection: Collection, records: readonly GivenRecord[]): Promise<void> {
     const { parent } = collection;
-    if (parent === undefined) return;
+    if (parent === undefined || this.#unknownParent === 'hold') return;
     const named = new Set(records.map((record) => String(record[parent.field])));
     const unknown = [...named].filter((id) => !this.#isKnown(parent.collection, id));
     if (unknown.length === 0) return;

@@ -13,7 +13,12 @@ interface Position {
   version: number;
 }
 
-/** A record that cannot be stored, whatever storage says, and why. */
+/** A record in the buffer: everything of it is in the journal, from this frame on. */
+export interface BufferedRecord extends PendingRecord {
+  firstSequence: number;
+}
+
+/** A record that cannot be stored, and why. */
 export interface RefusedRecord extends PendingRecord {
   collection: Collection;
   code: string;
@@ -23,25 +28,27 @@ export interface RefusedRecord extends PendingRecord {
 /** Everything that was in the buffer at one moment. */
 export interface FlushSet {
   /** By collection, one entry per key. */
-  records: ReadonlyMap<string, ReadonlyMap<string, PendingRecord>>;
+  records: ReadonlyMap<string, ReadonlyMap<string, BufferedRecord>>;
   refused: readonly RefusedRecord[];
   /** Once this set is stored, the journal is no longer needed up to here. */
   throughSequence: number;
 }
 
-type Entries = Map<string, Map<string, PendingRecord>>;
+type Entries = Map<string, Map<string, BufferedRecord>>;
 
 /**
  * The accepted records that storage does not have yet, one entry per key; a later write merges into it.
  *
  * Two halves: `active` takes what is accepted; `take` moves all of it `in flight`, where it stays, unchanged,
- * until storage has it and `settle` drops it. A key can be in both: the half in flight is the older.
+ * until storage has it and `settle` drops it. A key can be in both: the half in flight is the older. A record that
+ * has to wait for its parent is moved from flight to `held`, and is part of every later set until it need not wait.
  *
  * Invariants: frames are merged in the order of their sequences; at most one set is in flight.
  */
 export class WriteBuffer {
   #active: Entries = new Map();
   #activeSize = 0;
+  readonly #held = new Map<string, { collection: Collection; pending: BufferedRecord }>();
   #activeSince: number | undefined;
   #refused: RefusedRecord[] = [];
   #inFlight: FlushSet | undefined;
@@ -53,7 +60,7 @@ export class WriteBuffer {
     invariant(sequence > this.#lastSequence, `frame ${sequence} is merged after frame ${this.#lastSequence}`);
     this.#lastSequence = sequence;
     this.#activeSince ??= version;
-    const entries = this.#entriesOf(collection);
+    const entries = entriesOf(this.#active, collection);
     for (const record of records) {
       const key = keyOf(collection, record);
       const changed = this.fixedFieldChangedBy(collection, record);
@@ -61,13 +68,10 @@ export class WriteBuffer {
         this.#refused.push(refusal(collection, record, version, changed));
         continue;
       }
-      const entry = entries.get(key);
-      entries.set(key, {
-        record: entry === undefined ? record : mergeRecords(collection, entry.record, record),
-        version,
-        firstVersion: entry?.firstVersion ?? version,
-      });
-      if (entry === undefined) this.#activeSize += 1;
+      const older = entries.get(key);
+      const entry = { record, version, firstVersion: version, firstSequence: sequence };
+      entries.set(key, older === undefined ? entry : mergeOver(collection, older, entry));
+      if (older === undefined) this.#activeSize += 1;
     }
   }
 
@@ -75,7 +79,9 @@ export class WriteBuffer {
   fixedFieldChangedBy(collection: Collection, record: GivenRecord): string | undefined {
     const key = keyOf(collection, record);
     const entry =
-      this.#active.get(collection.name)?.get(key) ?? this.#inFlight?.records.get(collection.name)?.get(key);
+      this.#active.get(collection.name)?.get(key) ??
+      this.#inFlight?.records.get(collection.name)?.get(key) ??
+      this.#held.get(heldKey(collection.name, key))?.pending;
     return entry === undefined ? undefined : changedFixedField(collection, entry.record, record);
   }
 
@@ -89,6 +95,7 @@ export class WriteBuffer {
   /** Moves everything in flight; undefined when there is nothing. */
   take(): FlushSet | undefined {
     invariant(this.#inFlight === undefined, 'one set is in flight at most');
+    this.#activateHeld();
     if (this.#activeSize === 0 && this.#refused.length === 0) return undefined;
     this.#inFlight = { records: this.#active, refused: this.#refused, throughSequence: this.#lastSequence };
     this.#inFlightSince = this.#activeSince;
@@ -104,6 +111,22 @@ export class WriteBuffer {
     invariant(this.#inFlight === set, 'only the set in flight can be settled');
     this.#inFlight = undefined;
     this.#inFlightSince = undefined;
+  }
+
+  /** Keeps a record of the set in flight for the next set: its parent is not stored yet. */
+  hold(collection: Collection, pending: BufferedRecord): void {
+    this.#held.set(heldKey(collection.name, keyOf(collection, pending.record)), { collection, pending });
+  }
+
+  get heldSize(): number {
+    return this.#held.size;
+  }
+
+  /** The first frame that is still needed for a held record; infinity when none is held. */
+  get oldestHeldSequence(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { pending } of this.#held.values()) oldest = Math.min(oldest, pending.firstSequence);
+    return oldest;
   }
 
   /** Entries that wait for the next flush. */
@@ -128,14 +151,33 @@ export class WriteBuffer {
     return this.#inFlightSince ?? this.#activeSince;
   }
 
-  #entriesOf(collection: Collection): Map<string, PendingRecord> {
-    let entries = this.#active.get(collection.name);
-    if (entries === undefined) {
-      entries = new Map();
-      this.#active.set(collection.name, entries);
+  #activateHeld(): void {
+    for (const { collection, pending } of this.#held.values()) {
+      const entries = entriesOf(this.#active, collection);
+      const key = keyOf(collection, pending.record);
+      const newer = entries.get(key);
+      if (newer === undefined) this.#activeSize += 1;
+      entries.set(key, newer === undefined ? pending : mergeOver(collection, pending, newer));
     }
-    return entries;
+    this.#held.clear();
   }
+}
+
+function mergeOver(collection: Collection, older: BufferedRecord, newer: BufferedRecord): BufferedRecord {
+  return { ...older, record: mergeRecords(collection, older.record, newer.record), version: newer.version };
+}
+
+function heldKey(collectionName: string, key: string): string {
+  return `${collectionName}/${key}`;
+}
+
+function entriesOf(entries: Entries, collection: Collection): Map<string, BufferedRecord> {
+  let found = entries.get(collection.name);
+  if (found === undefined) {
+    found = new Map();
+    entries.set(collection.name, found);
+  }
+  return found;
 }
 
 function refusal(collection: Collection, record: GivenRecord, version: number, field: string): RefusedRecord {

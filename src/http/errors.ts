@@ -18,6 +18,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   JOURNAL_FULL: 503,
   JOURNAL_FAILED: 503,
   STORAGE_UNAVAILABLE: 503,
+  FLUSH_INCOMPLETE: 503,
   FLUSH_TIMEOUT: 503,
   INTERNAL_ERROR: 500,
 };

@@ -61,8 +61,18 @@ export class TranslationService {
     return this.#intake.accept(tasks, batch);
   }
 
-  flush(): Promise<FlushResult> {
-    return this.#flusher.flush(this.#flushLimitMs);
+  /**
+   * Resolves when everything accepted before the call is in storage.
+   * @throws ServiceError FLUSH_INCOMPLETE, FLUSH_TIMEOUT, STORAGE_UNAVAILABLE
+   */
+  async flush(): Promise<FlushResult> {
+    const result = await this.#flusher.flush(this.#flushLimitMs);
+    if (result.held === 0) return result;
+    throw new ServiceError(
+      'FLUSH_INCOMPLETE',
+      `${result.held} tasks wait for a session that has not been sent; everything else is in storage`,
+      { extra: { held_tasks: result.held }, retryAfterSeconds: 5 },
+    );
   }
 
   /** @throws ServiceError NOT_FOUND */
@@ -111,7 +121,7 @@ export class TranslationService {
 
   /** Every session that is pending or processing, those included that are only in the buffer so far. */
   async incompleteSessions(): Promise<SessionView[]> {
-    await this.flush();
+    await this.#flusher.flush(this.#flushLimitMs);
     const found: SessionView[] = [];
     for await (const stored of scan(this.#backend(sessions), sessions, [unfinished]))
       found.push(sessionView(stored));
@@ -123,7 +133,7 @@ export class TranslationService {
    * @throws ServiceError NOT_FOUND
    */
   async restore(id: string): Promise<Restored> {
-    await this.flush();
+    await this.#flusher.flush(this.#flushLimitMs);
     const session = await this.session(id);
     const restoredAt = formatInstant(Math.floor(this.#clock.nowMs() / 1000) * 1000);
     return { session, tasks: this.#unfinishedTasks(id), restoredAt };

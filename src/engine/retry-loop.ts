@@ -1,0 +1,110 @@
+import type { Clock } from '../platform/clock.ts';
+import { describeError } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import { StorageError } from '../storage/contract.ts';
+
+/** That storage does not take what it is given: `paused` when only a person can mend it. */
+export interface HoldUp {
+  mode: 'retrying' | 'paused';
+  sinceMs: number;
+  attempt: number;
+  error: StorageError;
+}
+
+/** What `untilItWorks` throws when the loop was stopped before it worked. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
+}
+
+/** Delays double, between these bounds; the second half of each is random. */
+const delayMinMs = 100;
+const delayMaxMs = 30_000;
+
+/**
+ * Does things until they work, one at a time.
+ *
+ * Modes: working; held up (`holdUp` says why and since when), waiting longer and longer between attempts; stopped,
+ * for good.
+ */
+export class RetryLoop {
+  readonly #parts: { clock: Clock; logger: Logger; random: () => number };
+  #holdUp: HoldUp | undefined;
+  #stopped = false;
+  #wake: (() => void) | undefined;
+
+  /** @param parts `random` gives numbers from 0 to 1, for the jitter of delays. */
+  constructor(parts: { clock: Clock; logger: Logger; random: () => number }) {
+    this.#parts = parts;
+  }
+
+  get holdUp(): HoldUp | undefined {
+    return this.#holdUp;
+  }
+
+  /** @throws Stopped, and nothing else. */
+  async untilItWorks<T>(action: () => Promise<T>): Promise<T> {
+    const { clock, logger } = this.#parts;
+    const sinceMs = clock.nowMs();
+    for (let attempt = 1; !this.#stopped; attempt += 1) {
+      try {
+        const result = await action();
+        if (attempt > 1) {
+          logger.info('It works again', { attempts: attempt, outageMs: clock.nowMs() - sinceMs });
+        }
+        this.#holdUp = undefined;
+        return result;
+      } catch (thrown) {
+        if (this.#stopped) break;
+        this.#holdUp = holdUpOf(thrown, sinceMs, attempt);
+        await this.#waitForNextAttempt(this.#holdUp);
+      }
+    }
+    throw new Stopped();
+  }
+
+  /** Cuts the current delay short. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.wake();
+  }
+
+  async #waitForNextAttempt({ mode, attempt, error }: HoldUp): Promise<void> {
+    const { clock, logger, random } = this.#parts;
+    const fullMs = Math.min(delayMaxMs, delayMinMs * 2 ** Math.min(attempt - 1, 20));
+    const delayMs = fullMs / 2 + (fullMs / 2) * random();
+    const properties = {
+      attempt,
+      code: error.code,
+      error: describeError(error),
+      retryInMs: Math.round(delayMs),
+    };
+    if (mode === 'paused') {
+      logger.error(
+        'Storage refuses everything until its set-up is mended; accepted records wait in the journal',
+        properties,
+      );
+    } else {
+      logger.warn('Storage does not take data; accepted records wait in the journal', properties);
+    }
+    await new Promise<void>((resolve) => {
+      const cancel = clock.schedule(delayMs, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+}
+
+function holdUpOf(thrown: unknown, sinceMs: number, attempt: number): HoldUp {
+  const error =
+    thrown instanceof StorageError
+      ? thrown
+      : new StorageError('unknown', 'UNKNOWN', describeError(thrown), thrown);
+  return { mode: error.remedy === 'pause' ? 'paused' : 'retrying', sinceMs, attempt, error };
+}
