@@ -218,6 +218,12 @@ export function createStorage(config: Config): StorageRegistry {
         `storage.backends: none of the enabled backends has the data type "${collection.name}"`,
       ]);
     }
+    const parent = collection.parent?.collection;
+    if (parent !== undefined && !backends[name]?.collections.includes(parent)) {
+      throw new ConfigError([
+        `storage.backends: "${collection.name}" must be in the same backend as "${parent}"`,
+      ]);
+    }
     registry.route(collection, name);
   }
   return registry;

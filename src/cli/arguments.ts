@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { commandLineFlags } from '../config/schema.ts';
 
 const commands = ['serve', 'migrate'] as const;
 type Command = (typeof commands)[number];
@@ -9,19 +10,10 @@ export type Invocation =
   | { run: Command; flags: Record<string, string> }
   | { run: 'usage-error'; message: string };
 
-/** Options that set a key of the configuration. */
-const settingFlags: Readonly<Record<string, string>> = {
-  host: 'service.host',
-  port: 'service.port',
-  'data-dir': 'service.data_dir',
-  'database-url': 'database.url',
-  'log-level': 'log.level',
-};
-
 /** Reads the arguments behind the program's name. */
 export function parseCommandLine(args: readonly string[]): Invocation {
   const texts = Object.fromEntries(
-    ['config', ...Object.keys(settingFlags)].map((name) => [name, { type: 'string' as const }]),
+    ['config', ...Object.keys(commandLineFlags)].map((name) => [name, { type: 'string' as const }]),
   );
   try {
     const { values, positionals } = parseArgs({
@@ -34,14 +26,20 @@ export function parseCommandLine(args: readonly string[]): Invocation {
     const [name = 'serve', ...rest] = positionals;
     const command = commands.find((candidate) => candidate === name);
     if (command === undefined || rest.length > 0) {
-      return { run: 'usage-error', message: `Unknown command "${positionals.join(' ')}"` };
+      return { run: 'usage-error', message: `Unknown command${named(positionals)}` };
     }
     const flags: Record<string, string> = {};
     for (const [flag, value] of Object.entries(values)) {
-      if (typeof value === 'string') flags[settingFlags[flag] ?? flag] = value;
+      if (typeof value === 'string') flags[commandLineFlags[flag] ?? flag] = value;
     }
     return { run: command, flags };
   } catch (error) {
     return { run: 'usage-error', message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** The command as it was typed, unless it is more than a word: then it may be a URL with a password. */
+function named(positionals: readonly string[]): string {
+  const text = positionals.join(' ');
+  return /^[\w -]+$/.test(text) ? ` "${text}"` : '';
 }

@@ -1,3 +1,4 @@
+import { ConfigError } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { describeError } from '../platform/errors.ts';
 import type { ClosedPhase } from '../platform/lifecycle.ts';
@@ -51,6 +52,7 @@ export async function serve(config: Config, start: StartService): Promise<number
     });
     return await Promise.race([stopped, ended.promise]);
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     logger.error('The service cannot start', { error: describeError(error) });
     return 1;
   }

@@ -33,9 +33,7 @@ export function backendsOf(config: Config, allCollections: readonly string[]): R
   const { backends } = config.storage;
   if (backends !== undefined) {
     return Object.fromEntries(
-      Object.entries(backends)
-        .filter(([, { enabled }]) => enabled)
-        .map(([name, backend]) => [name, namedBackend(config, name, backend)]),
+      Object.entries(backends).map(([name, backend]) => [name, namedBackend(config, name, backend)]),
     );
   }
   const { url, host } = config.database;
@@ -53,7 +51,7 @@ type Unrouted = { type: 'mysql'; connection: MysqlConnection } | { type: 'sqlite
 function namedBackend(
   config: Config,
   name: string,
-  { type, config: settings, data_types }: BackendSettings,
+  { type, config: settings = {}, data_types }: BackendSettings,
 ): BackendConfig {
   const { url, path, pool_size, ...connection } = settings;
   const backend =
@@ -80,26 +78,30 @@ function mysql({ database: defaults }: Config, given: Partial<MysqlConnection>):
 }
 
 function fromUrl(config: Config, url: string): Unrouted {
-  if (url.startsWith('sqlite:')) {
-    const path = url.slice('sqlite:'.length).replace(/^\/\/(?=\/|[^/])/, '');
-    if (path === '')
-      throw new ConfigError([
-        'database.url: a sqlite URL needs a path, such as sqlite:/var/lib/persistence.sqlite',
-      ]);
-    return { type: 'sqlite', path };
-  }
+  const sqlitePath = /^sqlite:(?:\/\/(?=\/))?(?!\/\/)(.+)$/s.exec(url)?.[1];
+  if (sqlitePath !== undefined) return { type: 'sqlite', path: sqlitePath };
+  const connection = mysqlConnectionOf(url);
+  if (connection !== undefined) return mysql(config, connection);
+  // The URL itself stays out of the message: it may hold a password.
+  throw new ConfigError([
+    'database.url: must be mysql://user:password@host:3306/database, with special characters percent-encoded, or sqlite:path',
+  ]);
+}
+
+/** What a MySQL URL gives; undefined when it is none. */
+function mysqlConnectionOf(url: string): Partial<MysqlConnection> | undefined {
   const parsed = URL.parse(url);
-  if (parsed === null || !['mysql:', 'mariadb:'].includes(parsed.protocol)) {
-    // The URL itself stays out of the message: it may hold a password.
-    throw new ConfigError(['database.url: must be mysql://user:password@host:3306/database or sqlite:path']);
-  }
+  if (parsed === null || !['mysql:', 'mariadb:'].includes(parsed.protocol) || parsed.hostname === '')
+    return undefined;
   const { hostname, port, username, password, pathname } = parsed;
-  const database = decodeURIComponent(pathname.slice(1));
-  return mysql(config, {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    ...(port === '' ? {} : { port: Number(port) }),
-    ...(username === '' ? {} : { user: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    ...(database === '' ? {} : { database }),
-  });
+  try {
+    const given: Partial<MysqlConnection> = { host: hostname.replace(/^\[|\]$/g, '') };
+    if (port !== '') given.port = Number(port);
+    if (username !== '') given.user = decodeURIComponent(username);
+    if (password !== '') given.password = decodeURIComponent(password);
+    if (pathname.length > 1) given.database = decodeURIComponent(pathname.slice(1));
+    return given;
+  } catch {
+    return undefined;
+  }
 }

