@@ -20,8 +20,9 @@ export interface AppParts {
 
 /** The HTTP application: every route, and what all of them share. */
 export function createApp({ translation, health, metrics, logger, bodyBytesMax }: AppParts) {
+  // Host names shorter than four letters are names too, such as `db`.
   // Compiled at once: a schema that does not compile is found at the start, not by a request.
-  return new Elysia({ normalize: false, precompile: true })
+  return new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
     .use(requestIds)
     .use(requestMetrics(metrics))
     .use(errorAnswers(logger))

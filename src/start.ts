@@ -142,6 +142,8 @@ export async function startService(config: Config, parts: StartParts): Promise<S
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       idleTimeout: 60,
       development: false,
+      // Two services that share a port would each take a part of the requests.
+      reusePort: false,
       fetch: app.fetch,
     });
     lifecycle.onClose('requests', requestsLimitMs, async () => {

@@ -19,7 +19,8 @@ Options:
   -h, --help           Show this text
   -v, --version        Show the version
 
-Every key of the configuration file is also an environment variable, SECTION_KEY: BUFFER_FLUSH_INTERVAL=10.
+Every key of the configuration file but storage.backends is also an environment variable, SECTION_KEY:
+BUFFER_FLUSH_INTERVAL=10.
 An option wins over the environment, the environment over the file, the file over the default.
 
 Exit codes: 0 stopped as asked, 1 could not start or did not stop cleanly, 2 wrong usage or configuration,

@@ -73,10 +73,10 @@ export const configSchema = Type.Object(
         description: 'Seconds between flushes, at most.',
       }),
       flush_timeout_seconds: Type.Number({
-        default: 10,
+        default: 9,
         exclusiveMinimum: 0,
         maximum: 3600,
-        description: 'How long POST /flush waits for storage.',
+        description: 'How long POST /flush waits for storage; clients give up after 10.',
       }),
       unknown_session: words(['reject', 'hold'], {
         default: 'reject',

@@ -29,7 +29,7 @@ export function* chunksByKey<Pending extends PendingRecord>(
 function approximateBytes(record: GivenRecord): number {
   let bytes = 0;
   for (const value of Object.values(record)) {
-    if (typeof value === 'string') bytes += value.length;
+    if (typeof value === 'string') bytes += Buffer.byteLength(value);
     else if (typeof value === 'object' && value !== null) bytes += JSON.stringify(value).length;
     else bytes += 8;
   }

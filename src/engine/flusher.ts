@@ -123,7 +123,7 @@ export class Flusher {
     const startedMs = clock.nowMs();
     const before = new Map(this.#written);
     const sequence = buffer.lastSequence;
-    if (sequence > this.#settledSequence) await this.#waitFor(sequence, limitMs);
+    if (sequence > this.#settledSequence || this.#held > 0) await this.#waitFor(sequence, limitMs);
     const written = new Map(
       [...this.#written].map(([name, count]) => [name, count - (before.get(name) ?? 0)]),
     );

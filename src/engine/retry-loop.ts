@@ -41,13 +41,14 @@ export class RetryLoop {
     return this.#holdUp;
   }
 
-  /** @throws Stopped, and nothing else. */
+  /** @throws Stopped when the loop was stopped before the action had worked, and nothing else. */
   async untilItWorks<T>(action: () => Promise<T>): Promise<T> {
     const { clock, logger } = this.#parts;
     const sinceMs = clock.nowMs();
     for (let attempt = 1; !this.#stopped; attempt += 1) {
       try {
         const result = await action();
+        if (this.#stopped) break;
         if (attempt > 1) {
           logger.info('It works again', { attempts: attempt, outageMs: clock.nowMs() - sinceMs });
         }

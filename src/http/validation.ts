@@ -2,6 +2,7 @@ import type { TSchema } from '@sinclair/typebox';
 import { ValueErrorType } from '@sinclair/typebox/errors';
 import type { FieldProblem } from '../platform/errors.ts';
 import { explainField } from '../storage/field.ts';
+import { explainQueryParameter } from './query-schemas.ts';
 
 /** How many problems an answer lists. */
 const problemsMax = 20;
@@ -64,15 +65,11 @@ function messageOf({ type, schema, value, message }: Violation): string {
       return `must have at most ${schema.maxItems} records, not ${Array.isArray(value) ? value.length : 'more'}`;
     case ValueErrorType.ArrayMinItems:
       return `must have at least ${schema.minItems} record`;
-    case ValueErrorType.IntegerMinimum:
-      return `must be at least ${schema.minimum}`;
-    case ValueErrorType.Integer:
-    case ValueErrorType.Number:
-      return 'must be an integer';
-    case ValueErrorType.Union:
-      // How Elysia reads a number of a query: as an integer, or as text that is one.
-      return 'must be an integer of at least 1';
     default:
-      return explainField(schema, value) ?? `is wrong: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+      return (
+        explainField(schema, value) ??
+        explainQueryParameter(schema) ??
+        `is wrong: ${message.charAt(0).toLowerCase()}${message.slice(1)}`
+      );
   }
 }

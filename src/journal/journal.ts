@@ -170,6 +170,7 @@ export class Journal {
     const { files } = this.#parts;
     await writeCheckpoint(files, this.#options.folder, { sequence, version: this.#lastVersion });
     this.#checkpoint = sequence;
+    if (this.#isFullAndReleased(sequence)) await this.#closeFile();
     const released = this.#releasedSegments(sequence);
     for (const segment of released) await files.remove(segment.path);
     if (released.length > 0) await files.syncFolder(this.#options.folder);
@@ -178,17 +179,9 @@ export class Journal {
   /** Finishes the appends that wait, syncs, and closes the file. */
   async close(): Promise<void> {
     if (this.#mode === 'closed') return;
-    const failed = this.#mode === 'failed';
     this.#setMode('closed');
     await this.#writer;
-    this.#cancelSync?.();
-    if (this.#file === undefined) return;
-    try {
-      if (!failed && this.#unsynced) await this.#file.sync();
-    } finally {
-      await this.#file.close();
-      this.#file = undefined;
-    }
+    await this.#closeFile();
   }
 
   async #writeGroups(): Promise<void> {
@@ -232,28 +225,49 @@ export class Journal {
     if (this.#file !== undefined && current !== undefined && current.bytes < this.#options.segmentBytesMax) {
       return this.#file;
     }
-    if (this.#file !== undefined) {
-      this.#cancelSync?.();
-      if (this.#unsynced) await this.#sync(this.#file);
-      await this.#file.close();
-      this.#file = undefined;
-    }
+    await this.#closeFile();
     const path = join(this.#options.folder, segmentName(sequence));
     this.#file = await this.#parts.files.createAppendFile(path);
     this.#segments.push({ path, firstSequence: sequence, lastSequence: sequence - 1, bytes: 0 });
     return this.#file;
   }
 
+  /** Syncs and closes the file that is being written, if there is one. After a failure there is no second sync. */
+  async #closeFile(): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#file = undefined;
+    this.#cancelScheduledSync();
+    try {
+      if (this.#unsynced && this.#failure === undefined) await this.#sync(file);
+    } finally {
+      await file.close();
+    }
+  }
+
   async #sync(file: AppendFile): Promise<void> {
-    await file.sync();
+    // What is written while the sync runs is not part of it.
     this.#unsynced = false;
+    await file.sync();
   }
 
   #scheduleSync(file: AppendFile): void {
     this.#cancelSync ??= this.#parts.clock.schedule(this.#options.syncIntervalMs, () => {
       this.#cancelSync = undefined;
-      if (file === this.#file) this.#sync(file).catch((error: unknown) => this.#fail(error));
+      this.#sync(file).catch((error: unknown) => this.#fail(error));
     });
+  }
+
+  #cancelScheduledSync(): void {
+    this.#cancelSync?.();
+    this.#cancelSync = undefined;
+  }
+
+  /** The file being written is needed no more, and nothing is being written: closed, it can be deleted. */
+  #isFullAndReleased(sequence: number): boolean {
+    const current = this.#segments.at(-1);
+    if (this.#mode !== 'open' || this.#writer !== undefined || current === undefined) return false;
+    return current.lastSequence <= sequence && current.bytes >= this.#options.segmentBytesMax;
   }
 
   /** Takes the released segments off the list; the one being written stays. */
@@ -267,6 +281,7 @@ export class Journal {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    this.#cancelScheduledSync();
     if (this.#mode === 'open') this.#setMode('failed');
     this.#parts.logger.error('The journal failed and accepts nothing more; check the disk, then restart', {
       folder: this.#options.folder,

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { DurableFiles } from '../platform/durable-files.ts';
+import { describeError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Frame } from './frame.ts';
 import { type DamagedRange, firstSequenceOf, scanSegment } from './segment.ts';
@@ -65,9 +66,8 @@ export async function openSegments(
     seconds: 0,
   };
   const last: Checkpoint = { sequence: checkpoint?.sequence ?? 0, version: checkpoint?.version ?? 0 };
-  let expected = checkpoint === undefined ? undefined : checkpoint.sequence + 1;
-
   const names = (await files.list(folder)).filter((name) => firstSequenceOf(name) !== undefined);
+  let expected = (checkpoint?.sequence ?? (firstSequenceOf(names[0] ?? '') ?? 1) - 1) + 1;
   const segments: Segment[] = [];
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
@@ -80,20 +80,24 @@ export async function openSegments(
       segment.lastSequence = frame.sequence;
       last.version = Math.max(last.version, frame.version);
       if (frame.sequence <= last.sequence) return;
-      if (expected !== undefined && frame.sequence > expected) report.lostFrames += frame.sequence - expected;
+      if (frame.sequence > expected) report.lostFrames += frame.sequence - expected;
       expected = frame.sequence + 1;
       last.sequence = frame.sequence;
       report.frames += 1;
       visit(frame);
     });
-    for (const range of damaged) await keepAside(files, folder, name, bytes, range);
     countDamage(report, damaged);
+    const keptAside = await keepAside(files, folder, name, bytes, damaged, logger);
     const torn = damaged.find((range) => range.atEnd);
     if (torn !== undefined && index === names.length - 1) {
-      await files.truncate(path, torn.start);
-      segment.bytes = torn.start;
       report.tornTail = true;
+      if (keptAside) {
+        await files.truncate(path, torn.start);
+        segment.bytes = torn.start;
+      }
     }
+    // What is there but cannot be read keeps its name, which no later segment may take.
+    if (segment.bytes > 0) last.sequence = Math.max(last.sequence, firstSequence);
     segments.push(segment);
   }
 
@@ -135,19 +139,29 @@ function checksum(text: string): string {
   return crc32(text).toString(16).padStart(8, '0');
 }
 
+/** Copies damaged bytes to `damaged/`; false when the disk does not take them, which must not stop the start. */
 async function keepAside(
   files: DurableFiles,
   folder: string,
   name: string,
   bytes: Buffer,
-  range: DamagedRange,
-): Promise<void> {
+  damaged: readonly DamagedRange[],
+  logger: Logger,
+): Promise<boolean> {
   const aside = join(folder, damagedFolder);
-  await files.makeFolder(aside);
-  await files.replace(
-    join(aside, `${basename(name)}-${range.start}`),
-    bytes.subarray(range.start, range.end),
-  );
+  try {
+    if (damaged.length > 0) await files.makeFolder(aside);
+    for (const { start, end } of damaged) {
+      await files.replace(join(aside, `${basename(name)}-${start}`), bytes.subarray(start, end));
+    }
+    return true;
+  } catch (error) {
+    logger.warn('Damaged bytes of the journal could not be copied; they stay where they are', {
+      folder,
+      error: describeError(error),
+    });
+    return false;
+  }
 }
 
 function countDamage(report: ReplayReport, damaged: readonly DamagedRange[]): void {

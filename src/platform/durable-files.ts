@@ -16,7 +16,7 @@ export interface AppendFile {
  * forgets whatever was not synced.
  */
 export interface DurableFiles {
-  /** Creates a folder and its parents, if missing. */
+  /** Creates a folder and its parents, if missing, and makes their names durable. */
   makeFolder(path: string): Promise<void>;
   /** The names in a folder, sorted. */
   list(path: string): Promise<string[]>;
@@ -38,13 +38,22 @@ const folderMode = 0o750;
 
 export const systemFiles: DurableFiles = {
   async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: folderMode });
+    const first = await mkdir(path, { recursive: true, mode: folderMode });
+    if (first === undefined) return;
+    for (let created = path; created.length >= first.length; created = dirname(created)) {
+      await syncFolder(dirname(created));
+    }
   },
   list: async (path) => (await readdir(path)).sort(),
   read: (path) => readFile(path),
   async createAppendFile(path) {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, fileMode);
-    await syncFolder(dirname(path));
+    try {
+      await syncFolder(dirname(path));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     return appendFile(file);
   },
   async replace(path, bytes) {

@@ -16,7 +16,8 @@ export const errorCodes = {
   JOURNAL_FAILED: 'The journal could not be written to disk; the service needs a restart on a healthy disk.',
   STORAGE_UNAVAILABLE: 'Storage cannot be reached, or does not answer in time.',
   FLUSH_INCOMPLETE: 'Tasks wait for a session that has not arrived; everything else is in storage.',
-  FLUSH_TIMEOUT: 'Storage has not taken everything within buffer.flush_timeout; the rest stays journaled.',
+  FLUSH_TIMEOUT:
+    'Storage has not taken everything within buffer.flush_timeout_seconds; the rest stays journaled.',
   INTERNAL_ERROR: 'A fault of the service itself; the log has the request id.',
 } as const;
 

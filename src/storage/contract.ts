@@ -92,6 +92,7 @@ export interface StorageBackend {
  */
 export type Remedy = 'retry' | 'pause' | 'split' | 'refuse' | 'unknown';
 
+/** Whatever a storage backend rejects with. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
   readonly remedy: Remedy;

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { type AppendFile, type DurableFiles, systemFiles } from '../../src/platform/durable-files.ts';
 
 /** The calls that can be made to fail or to wait. */
-export type FileOperation =
+type FileOperation =
   | 'create'
   | 'append'
   | 'sync'
@@ -36,6 +36,7 @@ export class FaultyFiles implements DurableFiles {
    */
   readonly calls: string[] = [];
   readonly #faults = new Set<Fault>();
+  readonly #open: (() => void)[] = [];
   readonly #gates: { operation: FileOperation; arrive: () => void; opened: Promise<void> }[] = [];
 
   /** Lets one call fail: the next one of its kind, or the n-th from now. An append may write a part before. */
@@ -50,7 +51,13 @@ export class FaultyFiles implements DurableFiles {
     const reached = Promise.withResolvers<void>();
     const opened = Promise.withResolvers<void>();
     this.#gates.push({ operation, arrive: reached.resolve, opened: opened.promise });
+    this.#open.push(opened.resolve);
     return { reached: reached.promise, open: opened.resolve };
+  }
+
+  /** Opens every gate, so that nothing waits for a test that has ended. */
+  openAll(): void {
+    for (const open of this.#open) open();
   }
 
   /** How many calls of a kind began, of all files or of one. */

@@ -47,6 +47,7 @@ export class Health {
         tasks_count: tasksCount,
         total_count: sessionsCount + tasksCount,
         capacity,
+        held_count: buffer.heldSize,
         usage_percent: Math.round(((sessionsCount + tasksCount) / capacity) * 1000) / 10,
         last_flush:
           lastFlushAtMs === undefined ? null : formatInstant(Math.floor(lastFlushAtMs / 1000) * 1000),

@@ -14,6 +14,7 @@ export const HealthReport = t.Object({
     sessions_count: Count('Sessions that storage does not have yet.'),
     tasks_count: Count('Tasks that storage does not have yet.'),
     total_count: Count('Both together.'),
+    held_count: Count('Records of these that wait for their session.'),
     capacity: Count('Records that start a flush.'),
     usage_percent: t.Number({
       minimum: 0,

@@ -85,7 +85,12 @@ export function translationRoutes(service: TranslationService, bodyBytesMax: num
       '/sessions/:session_id/tasks',
       async ({ params, query: { page = 1, page_size = pageSizeDefault, ...filter } }) => ({
         session_id: params.session_id,
-        ...(await service.sessionTasks(params.session_id, filter, page, Math.min(page_size, pageSizeMax))),
+        ...(await service.sessionTasks(
+          params.session_id,
+          filter,
+          Number(page),
+          Math.min(Number(page_size), pageSizeMax),
+        )),
       }),
       {
         params: SessionParams,

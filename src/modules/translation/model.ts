@@ -1,5 +1,6 @@
 import { t } from 'elysia';
 import { Count, Nullable, OneOf, Time } from '../../http/answer-schemas.ts';
+import { QueryInteger } from '../../http/query-schemas.ts';
 import { batchRecordsMax } from '../../storage/collection.ts';
 import { Choice } from '../../storage/field.ts';
 import { SessionId, SessionRecord, sessionStatuses, TaskId, TaskRecord, taskStatuses } from './records.ts';
@@ -31,12 +32,11 @@ export const Flushed = t.Object({
 export const SessionParams = t.Object({ session_id: SessionId });
 export const TaskParams = t.Object({ task_id: TaskId });
 
-/** Elysia turns the text of a query into numbers. */
 export const SessionTasksQuery = t.Object({
   status: t.Optional(Choice(taskStatuses, { description: 'Only tasks in this state.' })),
   sheet_name: t.Optional(t.String({ description: 'Only tasks of this sheet.' })),
-  page: t.Optional(t.Integer({ minimum: 1, description: 'Page, from 1.' })),
-  page_size: t.Optional(t.Integer({ minimum: 1, description: 'Tasks a page; above 100 means 100.' })),
+  page: t.Optional(QueryInteger({ description: 'Page, from 1.' })),
+  page_size: t.Optional(QueryInteger({ description: 'Tasks a page; above 100 means 100.' })),
 });
 
 export const SessionView = t.Object({

@@ -37,7 +37,7 @@ const migrationLockLimitSeconds = 60;
 const sessionSettings =
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'";
 
-/** Keeps records in MySQL 8.0 or newer, or in MariaDB 10.6 or newer. */
+/** Keeps records in MySQL 8.0.17 or newer, or in MariaDB 10.6 or newer. */
 export class MysqlBackend implements StorageBackend {
   readonly kind = 'mysql';
   readonly #database: string;

@@ -1,0 +1,925 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { Flusher, type FlusherOptions } from '../../src/engine/flusher.ts';
+import { Quarantine } from '../../src/engine/quarantine.ts';
+import { replayInto } from '../../src/engine/replay.ts';
+import { WriteBuffer } from '../../src/engine/write-buffer.ts';
+import { Journal } from '../../src/journal/journal.ts';
+import { sessions, tasks } from '../../src/modules/translation/records.ts';
+import { ServiceError } from '../../src/platform/errors.ts';
+import { silentLogger } from '../../src/platform/logger.ts';
+import { type Collection, type GivenRecord, keyOf } from '../../src/storage/collection.ts';
+import {
+  type PendingRecord,
+  type Query,
+  type Remedy,
+  type StorageBackend,
+  StorageError,
+} from '../../src/storage/contract.ts';
+import { StorageRegistry } from '../../src/storage/registry.ts';
+import { SqliteBackend } from '../../src/storage/sqlite/backend.ts';
+import { FaultyFiles, type Gate } from '../support/faulty-files.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { aSession, aTask } from '../support/records.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+/** A real backend whose writes are recorded, and can be held back or made to fail. */
+class ControlledBackend implements StorageBackend {
+  readonly kind = 'controlled';
+  readonly writes: { collection: string; keys: string[]; bytes: number }[] = [];
+  /** What a write rejects with instead of being made. */
+  fault: (collection: Collection, records: readonly PendingRecord[]) => StorageError | undefined = () =>
+    undefined;
+  runningMax = 0;
+  readonly #real: StorageBackend;
+  readonly #log: string[];
+  readonly #gates: { arrive: () => void; opened: Promise<void> }[] = [];
+  readonly #opens: (() => void)[] = [];
+  #running = 0;
+
+  /** @param log gets a line `stored <collection>` for each write that worked. */
+  constructor(real: StorageBackend, log: string[]) {
+    this.#real = real;
+    this.#log = log;
+  }
+
+  /** Holds back the next write; several holds apply to one write each, in their order. */
+  hold(): Gate {
+    const reached = Promise.withResolvers<void>();
+    const opened = Promise.withResolvers<void>();
+    this.#gates.push({ arrive: reached.resolve, opened: opened.promise });
+    this.#opens.push(opened.resolve);
+    return { reached: reached.promise, open: opened.resolve };
+  }
+
+  openAll(): void {
+    for (const open of this.#opens) open();
+  }
+
+  async write(collection: Collection, records: readonly PendingRecord[]): Promise<void> {
+    const keys = records.map(({ record }) => keyOf(collection, record));
+    const bytes = JSON.stringify(records.map(({ record }) => record)).length;
+    this.writes.push({ collection: collection.name, keys, bytes });
+    this.#running += 1;
+    this.runningMax = Math.max(this.runningMax, this.#running);
+    try {
+      const gate = this.#gates.shift();
+      gate?.arrive();
+      await gate?.opened;
+      const fault = this.fault(collection, records);
+      if (fault !== undefined) throw fault;
+      await this.#real.write(collection, records);
+      this.#log.push(`stored ${collection.name}`);
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  open = () => this.#real.open();
+  read = (collection: Collection, key: string) => this.#real.read(collection, key);
+  existing = (collection: Collection, keys: readonly string[]) => this.#real.existing(collection, keys);
+  query = (collection: Collection, query: Query) => this.#real.query(collection, query);
+  count: StorageBackend['count'] = (collection, where) => this.#real.count(collection, where);
+  delete = (collection: Collection, key: string) => this.#real.delete(collection, key);
+  healthCheck = () => this.#real.healthCheck();
+  close = async () => {};
+}
+
+const flushIntervalMs = 60_000;
+const storageFolder = temporaryFolder();
+const sqlite = new SqliteBackend(join(storageFolder.path, 'test.sqlite'));
+
+let folder: ReturnType<typeof temporaryFolder>;
+let files: FaultyFiles;
+let clock: ManualClock;
+let backend: ControlledBackend;
+let registry: StorageRegistry;
+let journal: Journal;
+let quarantineJournal: Journal;
+let quarantine: Quarantine;
+let buffer: WriteBuffer;
+let flusher: Flusher;
+let random: number;
+
+beforeAll(() => sqlite.open());
+
+afterAll(async () => {
+  await sqlite.close();
+  storageFolder[Symbol.dispose]();
+});
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  clock = new ManualClock();
+  random = 0;
+  await start();
+});
+
+afterEach(async () => {
+  backend.openAll();
+  const stopped = flusher.stop(1);
+  clock.advance(1);
+  await stopped;
+  await journal.close();
+  await quarantineJournal.close();
+  folder[Symbol.dispose]();
+});
+
+/** Builds the engine on the journal that lies in the folder, as a start of the service does. */
+async function start(options: Partial<FlusherOptions> = {}): Promise<{ replayed: number }> {
+  files = new FaultyFiles();
+  backend = new ControlledBackend(sqlite, files.calls);
+  registry = new StorageRegistry();
+  registry.register('only', backend);
+  for (const collection of [sessions, tasks]) registry.route(collection, 'only');
+  buffer = new WriteBuffer();
+  const { replayed, visit } = replayInto(buffer, registry);
+  journal = await openJournal('journal', visit);
+  let quarantined = 0;
+  quarantineJournal = await openJournal('quarantine', () => {
+    quarantined += 1;
+  });
+  quarantine = new Quarantine(quarantineJournal, quarantined);
+  flusher = new Flusher(
+    { maxBufferSize: 1000, flushIntervalMs, ...options },
+    { buffer, journal, registry, quarantine, clock, logger: silentLogger, random: () => random },
+  );
+  flusher.start();
+  return { replayed: replayed.records };
+}
+
+async function openJournal(name: string, visit: Parameters<typeof Journal.open>[2]): Promise<Journal> {
+  const opened = await Journal.open(
+    {
+      folder: join(folder.path, name),
+      sync: 'always',
+      syncIntervalMs: 100,
+      segmentBytesMax: 1_000_000,
+      bytesMax: 100_000_000,
+    },
+    { files, clock, logger: silentLogger },
+    visit,
+  );
+  return opened.journal;
+}
+
+/** What a crash leaves: nothing is drained, nothing more is written. */
+async function crash(): Promise<void> {
+  backend.fault = () => outage;
+  backend.openAll();
+  const stopped = flusher.stop(1);
+  clock.advance(1);
+  await stopped;
+  await journal.close();
+  await quarantineJournal.close();
+}
+
+async function accept(collection: Collection, ...records: GivenRecord[]): Promise<void> {
+  const body = Buffer.from(JSON.stringify({ [collection.batchField]: records }));
+  buffer.merge(collection, records, await journal.append(collection.name, body));
+  flusher.noticeAccepted();
+}
+
+const someSessions = (count: number) => Array.from({ length: count }, () => aSession());
+const someTasks = (sessionId: string, count: number) => Array.from({ length: count }, () => aTask(sessionId));
+
+const isStored = async (collection: Collection, record: GivenRecord): Promise<boolean> =>
+  (await sqlite.read(collection, keyOf(collection, record))) !== undefined;
+
+async function storedOf(collection: Collection, records: readonly GivenRecord[]): Promise<number> {
+  const stored = await sqlite.existing(
+    collection,
+    records.map((record) => keyOf(collection, record)),
+  );
+  return stored.size;
+}
+
+const isIdle = () => flusher.state.mode === 'idle';
+const idle = () => waitUntil('the flusher is idle', isIdle);
+const flush = () => flusher.flush(10_000);
+
+const failure = (remedy: Remedy) => new StorageError(remedy, remedy.toUpperCase(), `injected: ${remedy}`);
+const outage = failure('retry');
+
+/** Waits until the flusher waits to try again for the n-th time in a row. */
+const heldUp = (attempt: number) =>
+  waitUntil(`attempt ${attempt} has failed`, () => {
+    const { state } = flusher;
+    return (
+      (state.mode === 'retrying' || state.mode === 'paused') &&
+      state.attempt === attempt &&
+      clock.dueInMs.length > 0
+    );
+  });
+
+async function quarantined(): Promise<{ type: string; entry: Record<string, unknown> }[]> {
+  await quarantineJournal.close();
+  const kept: { type: string; entry: Record<string, unknown> }[] = [];
+  quarantineJournal = await openJournal('quarantine', ({ type, payload }) => {
+    kept.push({ type, entry: JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown> });
+  });
+  return kept;
+}
+
+describe('a flush begins', () => {
+  test('when maxBufferSize records wait, and not before', async () => {
+    await crash();
+    await start({ maxBufferSize: 10 });
+    const records = someSessions(10);
+    await accept(sessions, ...records.slice(0, 9));
+    expect(flusher.state.mode).toBe('idle');
+    await accept(sessions, records[0] ?? {});
+    expect(flusher.state.mode).toBe('idle');
+    expect(backend.writes).toEqual([]);
+    await accept(sessions, records[9] ?? {});
+    expect(flusher.state.mode).toBe('flushing');
+    await idle();
+    expect(await storedOf(sessions, records)).toBe(10);
+  });
+
+  test('at the interval, which counts from the end of the last one', async () => {
+    const [first, second] = [aSession(), aSession()];
+    await accept(sessions, first);
+    clock.advance(flushIntervalMs - 1);
+    expect(flusher.state.mode).toBe('idle');
+    clock.advance(1);
+    expect(flusher.state.mode).toBe('flushing');
+    await idle();
+    expect(await isStored(sessions, first)).toBe(true);
+    expect(clock.dueInMs).toEqual([flushIntervalMs]);
+
+    await accept(sessions, second);
+    clock.advance(flushIntervalMs / 2);
+    await flush();
+    await idle();
+    expect(clock.dueInMs).toEqual([flushIntervalMs]);
+  });
+
+  test('at the interval without a write when nothing waits, and then again', async () => {
+    clock.advance(flushIntervalMs);
+    await idle();
+    expect(backend.writes).toEqual([]);
+    expect(clock.dueInMs).toEqual([flushIntervalMs]);
+  });
+
+  test('at once when a replay has filled the buffer', async () => {
+    const records = someSessions(10);
+    await accept(sessions, ...records);
+    await crash();
+    expect(await start({ maxBufferSize: 10 })).toEqual({ replayed: 10 });
+    expect(flusher.state.mode).toBe('flushing');
+    await idle();
+    expect(await storedOf(sessions, records)).toBe(10);
+  });
+
+  test('after the one that runs, with what was accepted meanwhile', async () => {
+    await crash();
+    await start({ maxBufferSize: 2 });
+    const [first, second] = [someSessions(2), someSessions(3)];
+    const gate = backend.hold();
+    await accept(sessions, ...first);
+    await gate.reached;
+    await accept(sessions, ...second);
+    expect(backend.writes).toHaveLength(1);
+    gate.open();
+    await idle();
+    expect(backend.writes.map(({ keys }) => keys.length)).toEqual([2, 3]);
+    expect(flusher.statistics.flushes).toBe(2);
+    expect(await storedOf(sessions, [...first, ...second])).toBe(5);
+  });
+
+  test('and leaves what is accepted while it runs to the next one', async () => {
+    const [first, second] = [aSession(), aSession()];
+    await accept(sessions, first);
+    const gate = backend.hold();
+    clock.advance(flushIntervalMs);
+    await gate.reached;
+    await accept(sessions, second);
+    gate.open();
+    await idle();
+    expect(await isStored(sessions, second)).toBe(false);
+    expect(buffer.waitingSize).toBe(1);
+    clock.advance(flushIntervalMs);
+    await idle();
+    expect(await isStored(sessions, second)).toBe(true);
+  });
+});
+
+describe('flush()', () => {
+  test('resolves only once everything accepted before it is in storage', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    const [firstWrite, secondWrite] = [backend.hold(), backend.hold()];
+    clock.advance(flushIntervalMs);
+    await firstWrite.reached;
+    // Accepted before the call, but not part of the flush that runs.
+    const task = aTask(session.session_id);
+    await accept(tasks, task);
+    let resolved = false;
+    const flushed = flush().then((result) => {
+      resolved = true;
+      return result;
+    });
+    firstWrite.open();
+    await secondWrite.reached;
+    expect(resolved).toBe(false);
+    secondWrite.open();
+    const { written } = await flushed;
+    expect(await isStored(sessions, session)).toBe(true);
+    expect(await isStored(tasks, task)).toBe(true);
+    expect([...written]).toEqual([
+      [sessions.name, 1],
+      [tasks.name, 1],
+    ]);
+  });
+
+  test('does not wait for what is accepted after it', async () => {
+    await accept(sessions, aSession());
+    const [firstWrite, secondWrite] = [backend.hold(), backend.hold()];
+    const flushed = flush();
+    await firstWrite.reached;
+    const later = aSession();
+    await accept(sessions, later);
+    firstWrite.open();
+    await flushed;
+    expect(await isStored(sessions, later)).toBe(false);
+    secondWrite.open();
+  });
+
+  test('resolves at once and writes nothing when nothing waits', async () => {
+    await accept(sessions, aSession());
+    await flush();
+    expect([...(await flush()).written.values()]).toEqual([0]);
+    expect(backend.writes).toHaveLength(1);
+  });
+
+  test('rejects FLUSH_TIMEOUT when storage takes longer than the limit; the flush goes on', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    const gate = backend.hold();
+    const flushed = flusher.flush(500);
+    await gate.reached;
+    clock.advance(500);
+    await expect(flushed).rejects.toMatchObject({ name: 'ServiceError', code: 'FLUSH_TIMEOUT' });
+    gate.open();
+    await idle();
+    expect(await isStored(sessions, session)).toBe(true);
+  });
+
+  test('rejects STORAGE_UNAVAILABLE during an outage, with its reason for the log; nothing is released', async () => {
+    await accept(sessions, aSession());
+    backend.fault = () => outage;
+    const flushed = flusher.flush(50);
+    await heldUp(1);
+    clock.advance(50);
+    const error = await flushed.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ServiceError);
+    expect(error).toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      cause: outage,
+      details: { retryAfterSeconds: 5 },
+    });
+    expect(journal.checkpoint).toBe(0);
+  });
+
+  test('cuts the delay of a retry short', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    backend.fault = () => outage;
+    void flush().catch(() => {});
+    for (let attempt = 1; attempt <= 8; attempt += 1) {
+      await heldUp(attempt);
+      clock.advance(30_000);
+    }
+    await heldUp(9);
+    const attempts = backend.writes.length;
+    backend.fault = () => undefined;
+    // Time stands still from here on.
+    await flush();
+    expect(backend.writes.length).toBe(attempts + 1);
+    expect(await isStored(sessions, session)).toBe(true);
+  });
+});
+
+describe('writes', () => {
+  test('go to parents before what belongs to them, by key, at most 500 a call', async () => {
+    await crash();
+    await start({ maxBufferSize: 10_000 });
+    const records = someSessions(700);
+    await accept(tasks, ...someTasks(records[0]?.session_id ?? '', 1100));
+    await accept(sessions, ...records);
+    await flush();
+    for (const [collection, count] of [
+      [sessions, 700],
+      [tasks, 1100],
+    ] as const) {
+      const calls = backend.writes.filter((write) => write.collection === collection.name);
+      const keys = calls.flatMap((write) => write.keys);
+      expect(keys).toHaveLength(count);
+      expect(keys).toEqual([...new Set(keys)].sort());
+      for (const call of calls) expect(call.keys.length).toBeLessThanOrEqual(500);
+      expect(calls.length).toBeLessThanOrEqual(Math.ceil(count / 100));
+    }
+    const order = backend.writes.map(({ collection }) => collection);
+    expect(order.lastIndexOf(sessions.name)).toBeLessThan(order.indexOf(tasks.name));
+  });
+
+  test.each([
+    ['of ASCII text', 'x'],
+    ['of Chinese text, by its bytes in UTF-8', '龙'],
+  ])('%s hold about one megabyte a call at most', async (_, character) => {
+    const session = aSession();
+    await accept(sessions, session);
+    const text = character.repeat(60_000 / Buffer.byteLength(character));
+    const fields = { source_text: text, target_text: text, context: text };
+    await accept(tasks, ...someTasks(session.session_id, 30).map((task) => ({ ...task, ...fields })));
+    await flush();
+    const calls = backend.writes.filter(({ collection }) => collection === tasks.name);
+    const counts = calls.map(({ keys }) => keys.length);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(30);
+    for (const count of counts) expect(count * 180_000).toBeLessThanOrEqual(1024 * 1024);
+    expect(calls.length).toBeLessThanOrEqual(8);
+  });
+
+  test('of a record that is larger than a call’s bytes are made for it alone', async () => {
+    const long = { ...aSession(), metadata: { text: 'x'.repeat(1_500_000) } };
+    const records = [...someSessions(5), long];
+    await accept(sessions, ...records);
+    await flush();
+    const calls = backend.writes.map(({ keys }) => keys);
+    expect(calls).toContainEqual([long.session_id]);
+    expect(calls).not.toContainEqual([]);
+    expect(await storedOf(sessions, records)).toBe(6);
+  });
+
+  test('are made one at a time, however many flushes are asked for', async () => {
+    const flushes: Promise<unknown>[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      const session = aSession();
+      await accept(sessions, session);
+      await accept(tasks, ...someTasks(session.session_id, 5));
+      flushes.push(flush());
+    }
+    await Promise.all(flushes);
+    expect(backend.runningMax).toBe(1);
+    expect(buffer.sizeOf(tasks.name)).toBe(0);
+  });
+});
+
+describe('an outage', () => {
+  test.each([
+    ['least', 0, [50, 100, 200, 400, 800, 1600, 3200, 6400, 12_800, 15_000, 15_000]],
+    ['most', 1, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]],
+  ])('is waited out with delays that grow up to a cap; with the %s jitter', async (_, jitter, expected) => {
+    random = jitter;
+    const session = aSession();
+    await accept(sessions, session);
+    backend.fault = () => outage;
+    clock.advance(flushIntervalMs);
+    const beganMs = clock.nowMs();
+    const delays: number[] = [];
+    for (let attempt = 1; attempt <= expected.length; attempt += 1) {
+      await heldUp(attempt);
+      expect(flusher.state).toEqual({ mode: 'retrying', sinceMs: beganMs, attempt, error: outage });
+      expect(flusher.isHeldUp).toBe(true);
+      const [delayMs = 0] = clock.dueInMs;
+      delays.push(delayMs);
+      expect(backend.writes).toHaveLength(attempt);
+      clock.advance(delayMs);
+    }
+    expect(delays).toEqual(expected);
+    await heldUp(expected.length + 1);
+    backend.fault = () => undefined;
+    clock.advance(30_000);
+    await idle();
+    expect(await isStored(sessions, session)).toBe(true);
+    expect(quarantine.size).toBe(0);
+    expect(journal.checkpoint).toBe(1);
+  });
+
+  test.each([
+    ['retry', 'retrying'],
+    ['unknown', 'retrying'],
+    ['pause', 'paused'],
+  ] as const)(
+    'with the remedy "%s" makes the flusher say "%s", and quarantines and releases nothing',
+    async (remedy, mode) => {
+      const session = aSession();
+      const records = someTasks(session.session_id, 20);
+      await accept(sessions, session);
+      await accept(tasks, ...records);
+      const error = failure(remedy);
+      backend.fault = ({ name }) => (name === tasks.name ? error : undefined);
+      clock.advance(flushIntervalMs);
+      for (let attempt = 1; attempt <= 12; attempt += 1) {
+        await heldUp(attempt);
+        expect(flusher.state).toMatchObject({ mode, error });
+        clock.advance(30_000);
+      }
+      await heldUp(13);
+      expect(quarantine.size).toBe(0);
+      expect(journal.checkpoint).toBe(0);
+      backend.fault = () => undefined;
+      clock.advance(30_000);
+      await idle();
+      expect(await storedOf(tasks, records)).toBe(20);
+      expect(quarantine.size).toBe(0);
+      expect(journal.checkpoint).toBe(2);
+    },
+  );
+
+  test('that a plugin reports with any other error is waited out as well', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    let thrown = false;
+    backend.fault = () => {
+      if (thrown) return undefined;
+      thrown = true;
+      throw new TypeError('a fault of the plugin');
+    };
+    clock.advance(flushIntervalMs);
+    await heldUp(1);
+    expect(flusher.state).toMatchObject({ error: { remedy: 'unknown', message: 'a fault of the plugin' } });
+    clock.advance(30_000);
+    await idle();
+    expect(await isStored(sessions, session)).toBe(true);
+  });
+
+  test('goes on accepting, and all of it is stored afterwards', async () => {
+    const records = someSessions(30);
+    backend.fault = () => outage;
+    for (const record of records) {
+      await accept(sessions, record);
+      clock.advance(flushIntervalMs / 20);
+    }
+    await waitUntil('it is held up', () => flusher.isHeldUp);
+    backend.fault = () => undefined;
+    await flush();
+    expect(await storedOf(sessions, records)).toBe(30);
+    expect(journal.checkpoint).toBe(30);
+  });
+});
+
+describe('records that storage refuses for good', () => {
+  /** Tasks without a session are refused by the database itself. */
+  const orphans = (count: number) => someTasks(crypto.randomUUID(), count);
+
+  test.each([
+    [1, 1],
+    [1, 2],
+    [1, 500],
+    [3, 500],
+    [7, 100],
+    [20, 20],
+    [5, 1200],
+  ])('%d of %d: exactly those are quarantined, the others stored, with few calls', async (bad, all) => {
+    const session = aSession();
+    const [refused, good] = [orphans(bad), someTasks(session.session_id, all - bad)];
+    await accept(sessions, session);
+    await accept(tasks, ...refused, ...good);
+    await flush();
+    expect(await storedOf(tasks, good)).toBe(good.length);
+    expect(await storedOf(tasks, refused)).toBe(0);
+    expect(quarantine.size).toBe(bad);
+    expect(flusher.statistics.quarantined).toBe(bad);
+    const kept = await quarantined();
+    expect(kept.map(({ entry }) => entry.key).sort()).toEqual(refused.map(({ task_id }) => task_id).sort());
+    const calls = backend.writes.filter(({ collection }) => collection === tasks.name).length;
+    const inOneCall = Math.min(all, 500);
+    expect(calls).toBeLessThanOrEqual(Math.ceil(all / 100) + 2 * bad * Math.ceil(Math.log2(inOneCall)));
+    expect(journal.checkpoint).toBe(2);
+  });
+
+  test('are kept whole, with the reason, and are still there after a restart', async () => {
+    const [refused] = orphans(1);
+    await accept(tasks, refused ?? {});
+    const version = clock.nowMs() * 1000;
+    await flush();
+    expect(await quarantined()).toEqual([
+      {
+        type: tasks.name,
+        entry: {
+          key: refused?.task_id,
+          code: expect.stringContaining('SQLITE_CONSTRAINT'),
+          reason: expect.any(String),
+          version,
+          first_version: version,
+          record: refused,
+        },
+      },
+    ]);
+    await crash();
+    await start();
+    expect(quarantine.size).toBe(1);
+    expect(buffer.sizeOf(tasks.name)).toBe(0);
+  });
+
+  test('are not counted as written', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    await accept(tasks, ...orphans(2), ...someTasks(session.session_id, 5));
+    const { written } = await flush();
+    expect(written.get(tasks.name)).toBe(5);
+    expect(flusher.statistics.written.get(tasks.name)).toBe(5);
+  });
+
+  test('are in the quarantine before the journal is released; while it cannot be written, nothing is', async () => {
+    const refused = orphans(1);
+    await accept(tasks, ...refused);
+    files.fail('sync');
+    clock.advance(flushIntervalMs);
+    await heldUp(1);
+    clock.advance(30_000);
+    await heldUp(2);
+    expect(journal.checkpoint).toBe(0);
+    await crash();
+    await start();
+    await flush();
+    expect((await quarantined()).map(({ entry }) => entry.key)).toContain(refused[0]?.task_id);
+    expect(journal.checkpoint).toBe(1);
+  });
+
+  test('are found also when storage goes away in the middle of the search', async () => {
+    const session = aSession();
+    const [refused, good] = [orphans(2), someTasks(session.session_id, 30)];
+    await accept(sessions, session);
+    await accept(tasks, ...refused, ...good);
+    let calls = 0;
+    backend.fault = () => {
+      calls += 1;
+      return calls % 3 === 0 ? outage : undefined;
+    };
+    const flushed = flush();
+    await waitUntil('everything is stored', async () => {
+      if (flusher.isHeldUp) clock.advance(100);
+      return isIdle();
+    });
+    await flushed;
+    expect(quarantine.size).toBe(2);
+    expect(await storedOf(tasks, good)).toBe(30);
+  });
+
+  test('since the buffer refused them are quarantined with that reason', async () => {
+    const session = aSession();
+    const task = aTask(session.session_id);
+    await accept(sessions, session);
+    await accept(tasks, task);
+    await accept(tasks, { ...task, session_id: 'another', target_text: 'wrong' });
+    await flush();
+    expect(await quarantined()).toMatchObject([
+      { entry: { key: task.task_id, code: 'FIXED_FIELD_CHANGED' } },
+    ]);
+    expect(await sqlite.read(tasks, task.task_id)).toMatchObject({
+      session_id: session.session_id,
+      target_text: null,
+    });
+  });
+});
+
+describe('a call that is too large', () => {
+  const tooLargeAbove = (recordsMax: number) => {
+    backend.fault = (_, records) => (records.length > recordsMax ? failure('split') : undefined);
+  };
+
+  test('is halved until it fits; nothing is quarantined', async () => {
+    const records = someSessions(100);
+    await accept(sessions, ...records);
+    tooLargeAbove(30);
+    await flush();
+    expect(backend.writes.map(({ keys }) => keys.length)).toEqual([100, 50, 25, 25, 50, 25, 25]);
+    expect(await storedOf(sessions, records)).toBe(100);
+    expect(quarantine.size).toBe(0);
+  });
+
+  test('with a single record: that record is quarantined', async () => {
+    const [huge, other] = [aSession({ filename: 'huge' }), aSession()];
+    await accept(sessions, huge, other);
+    backend.fault = (_, records) =>
+      records.some(({ record }) => record.filename === 'huge') ? failure('split') : undefined;
+    await flush();
+    expect(await quarantined()).toMatchObject([{ entry: { key: huge.session_id, code: 'SPLIT' } }]);
+    expect(await isStored(sessions, other)).toBe(true);
+  });
+});
+
+describe('the journal', () => {
+  test('is released only after storage has everything', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    await accept(tasks, ...someTasks(session.session_id, 600));
+    files.calls.splice(0);
+    await flush();
+    const stored = files.calls.splice(0, files.calls.indexOf('replace checkpoint'));
+    expect(stored.length).toBe(backend.writes.length);
+    expect(new Set(stored)).toEqual(new Set([`stored ${sessions.name}`, `stored ${tasks.name}`]));
+    expect(backend.writes.flatMap(({ keys }) => keys)).toHaveLength(601);
+    expect(files.calls).toEqual(['replace checkpoint', 'replace checkpoint done']);
+    expect(journal.checkpoint).toBe(2);
+  });
+
+  test('is released up to what the flush took, not to what came meanwhile', async () => {
+    await accept(sessions, aSession());
+    const gate = backend.hold();
+    clock.advance(flushIntervalMs);
+    await gate.reached;
+    const later = aSession();
+    await accept(sessions, later);
+    gate.open();
+    await idle();
+    expect(journal.checkpoint).toBe(1);
+    await crash();
+    expect(await start()).toEqual({ replayed: 1 });
+    expect(buffer.has(sessions.name, later.session_id)).toBe(true);
+  });
+
+  test('whose checkpoint cannot be written harms no flush; the next one moves it', async () => {
+    const [first, second] = [aSession(), aSession()];
+    await accept(sessions, first);
+    files.fail('replace');
+    await flush();
+    expect(await isStored(sessions, first)).toBe(true);
+    expect(journal.checkpoint).toBe(0);
+    await accept(sessions, second);
+    await flush();
+    expect(journal.checkpoint).toBe(2);
+  });
+
+  test('that is replayed after a crash before its release changes nothing in storage', async () => {
+    const session = aSession({ status: 'pending', total_tasks: 5 });
+    await accept(sessions, session);
+    clock.advance(1);
+    await accept(sessions, { ...session, status: 'completed', total_tasks: 3, metadata: { a: 1 } });
+    files.fail('replace');
+    await flush();
+    const before = await sqlite.read(sessions, session.session_id);
+    expect(before).toMatchObject({ status: 'completed', total_tasks: 5, metadata: { a: 1 } });
+    await crash();
+    expect(await start()).toEqual({ replayed: 2 });
+    await flush();
+    expect(await sqlite.read(sessions, session.session_id)).toEqual(before);
+  });
+});
+
+describe('where tasks may wait for their session', () => {
+  const holdMsMax = 10 * flushIntervalMs;
+
+  beforeEach(async () => {
+    await crash();
+    await start({ holdMsMax });
+  });
+
+  test('they wait, harm no other, and are stored once it has arrived', async () => {
+    const [session, late] = [aSession(), aSession()];
+    const early = someTasks(late.session_id, 3);
+    await accept(sessions, session);
+    await accept(tasks, ...early, aTask(session.session_id));
+    expect(await flush()).toMatchObject({ held: 3 });
+    expect(await storedOf(tasks, early)).toBe(0);
+    expect(backend.writes.filter(({ collection }) => collection === tasks.name)).toHaveLength(1);
+    clock.advance(flushIntervalMs);
+    await idle();
+    await accept(sessions, late);
+    expect(await flush()).toMatchObject({ held: 0 });
+    expect(await storedOf(tasks, early)).toBe(3);
+    expect(quarantine.size).toBe(0);
+    expect(journal.checkpoint).toBe(journal.lastSequence);
+  });
+
+  test('the journal keeps them, over restarts, as long as they wait', async () => {
+    await accept(sessions, aSession());
+    const late = aSession();
+    const early = aTask(late.session_id);
+    await accept(tasks, early);
+    await accept(sessions, aSession());
+    await flush();
+    expect(journal.checkpoint).toBe(1);
+    await crash();
+    expect(await start({ holdMsMax })).toEqual({ replayed: 2 });
+    await idle();
+    expect(journal.checkpoint).toBe(1);
+    await accept(sessions, late);
+    await flush();
+    expect(await isStored(tasks, early)).toBe(true);
+    expect(journal.checkpoint).toBe(journal.lastSequence);
+  });
+
+  test('they are quarantined when it does not arrive in time', async () => {
+    const early = aTask(crypto.randomUUID());
+    await accept(tasks, early);
+    clock.advance(flushIntervalMs);
+    await idle();
+    clock.advance(holdMsMax - flushIntervalMs);
+    await idle();
+    expect(quarantine.size).toBe(0);
+    clock.advance(flushIntervalMs);
+    await idle();
+    expect(await quarantined()).toMatchObject([{ entry: { key: early.task_id, code: 'PARENT_MISSING' } }]);
+    expect(journal.checkpoint).toBe(1);
+  });
+
+  test('a flush looks again whether their session is there, also when nothing new was accepted', async () => {
+    const late = aSession();
+    const early = aTask(late.session_id);
+    await accept(tasks, early);
+    expect(await flush()).toMatchObject({ held: 1 });
+    // Another instance has brought it.
+    await sqlite.write(sessions, [{ record: late, version: 1, firstVersion: 1 }]);
+    expect(await flush()).toMatchObject({ held: 0 });
+    expect(await isStored(tasks, early)).toBe(true);
+  });
+
+  test('a stop that leaves them behind says so', async () => {
+    await accept(tasks, aTask(crypto.randomUUID()));
+    expect(await flusher.stop(1000)).toBe(false);
+    expect(journal.checkpoint).toBe(0);
+  });
+});
+
+describe('stop()', () => {
+  test('drains everything that was accepted, also what came while a flush ran', async () => {
+    const records = someSessions(3);
+    await accept(sessions, ...records.slice(0, 2));
+    const gate = backend.hold();
+    clock.advance(flushIntervalMs);
+    await gate.reached;
+    await accept(sessions, ...records.slice(2));
+    const stopped = flusher.stop(10_000);
+    gate.open();
+    expect(await stopped).toBe(true);
+    expect(flusher.state).toEqual({ mode: 'stopped' });
+    expect(await storedOf(sessions, records)).toBe(3);
+    expect(journal.checkpoint).toBe(2);
+  });
+
+  test('returns at once when nothing waits', async () => {
+    expect(await flusher.stop(10_000)).toBe(true);
+    expect(backend.writes).toEqual([]);
+  });
+
+  test('returns false within its limit while storage fails; everything stays journaled and is replayed', async () => {
+    const records = someSessions(5);
+    await accept(sessions, ...records);
+    backend.fault = () => outage;
+    const stopped = flusher.stop(1000);
+    await heldUp(1);
+    clock.advance(1000);
+    expect(await stopped).toBe(false);
+    expect(journal.checkpoint).toBe(0);
+    const attempts = backend.writes.length;
+    backend.fault = () => undefined;
+    clock.advance(1_000_000);
+    expect(backend.writes).toHaveLength(attempts);
+    expect(await storedOf(sessions, records)).toBe(0);
+
+    await journal.close();
+    await quarantineJournal.close();
+    expect(await start()).toEqual({ replayed: 5 });
+    await flush();
+    expect(await storedOf(sessions, records)).toBe(5);
+  });
+
+  test('returns false within its limit while storage hangs; a write that ends later begins no other', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    await accept(tasks, aTask(session.session_id));
+    const gate = backend.hold();
+    const stopped = flusher.stop(1000);
+    await gate.reached;
+    clock.advance(1000);
+    expect(await stopped).toBe(false);
+    gate.open();
+    await waitUntil('the write has ended', () => isStored(sessions, session));
+    await sqlite.healthCheck();
+    expect(backend.writes).toHaveLength(1);
+    expect(journal.checkpoint).toBe(0);
+    expect(flusher.state).toEqual({ mode: 'stopped' });
+  });
+
+  test('is for good: a write that ends after it changes nothing here any more', async () => {
+    await accept(sessions, aSession());
+    const gate = backend.hold();
+    const stopped = flusher.stop(1000);
+    await gate.reached;
+    clock.advance(1000);
+    expect(await stopped).toBe(false);
+    gate.open();
+    await waitUntil('the write has ended', () => files.calls.includes(`stored ${sessions.name}`));
+    // Long enough for a checkpoint, which takes as many syncs.
+    for (let count = 0; count < 5; count += 1) await quarantineJournal.append('pause', new Uint8Array(0));
+    expect(flusher.state).toEqual({ mode: 'stopped' });
+    expect(clock.dueInMs).toEqual([]);
+    expect(journal.checkpoint).toBe(0);
+  });
+
+  test('leaves nothing scheduled, and later demands begin no flush', async () => {
+    await accept(sessions, aSession());
+    expect(await flusher.stop(1000)).toBe(true);
+    expect(clock.dueInMs).toEqual([]);
+    const writes = backend.writes.length;
+    await accept(sessions, aSession());
+    clock.advance(flushIntervalMs);
+    expect(backend.writes).toHaveLength(writes);
+    expect(flusher.state.mode).toBe('stopped');
+  });
+});
