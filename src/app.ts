@@ -28,7 +28,7 @@ export function createApp({ translation, health, metrics, logger, bodyBytesMax }
     .use(errorAnswers(logger))
     .use(openApi())
     .use(systemRoutes(health, metrics))
-    .use(translationRoutes(translation, bodyBytesMax));
+    .use(translationRoutes(translation, bodyBytesMax, logger));
 }
 
 /** The type from which a typed client is made. */

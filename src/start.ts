@@ -145,6 +145,15 @@ export async function startService(config: Config, parts: StartParts): Promise<S
       // Two services that share a port would each take a part of the requests.
       reusePort: false,
       fetch: app.fetch,
+      error(error) {
+        logger.error('A request failed outside of the application', { error: describeError(error) });
+        const body = {
+          detail: 'The service failed on this request',
+          error_code: 'INTERNAL_ERROR',
+          request_id: '',
+        };
+        return Response.json(body, { status: 500 });
+      },
     });
     lifecycle.onClose('requests', requestsLimitMs, async () => {
       await withTimeLimit(clock, requestsLimitMs - 500, server.stop(false), () => server.stop(true));

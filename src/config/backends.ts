@@ -32,6 +32,11 @@ type BackendSettings = NonNullable<Config['storage']['backends']>[string];
 export function backendsOf(config: Config, allCollections: readonly string[]): Record<string, BackendConfig> {
   const { backends } = config.storage;
   if (backends !== undefined) {
+    if (config.database.url !== undefined) {
+      throw new ConfigError([
+        'database.url: storage.backends says where everything is kept; remove one of the two',
+      ]);
+    }
     return Object.fromEntries(
       Object.entries(backends).map(([name, backend]) => [name, namedBackend(config, name, backend)]),
     );
@@ -79,19 +84,24 @@ function mysql({ database: defaults }: Config, given: Partial<MysqlConnection>):
 
 function fromUrl(config: Config, url: string): Unrouted {
   const sqlitePath = /^sqlite:(?:\/\/(?=\/))?(?!\/\/)(.+)$/s.exec(url)?.[1];
-  if (sqlitePath !== undefined) return { type: 'sqlite', path: sqlitePath };
+  if (sqlitePath !== undefined && sqlitePath !== ':memory:') return { type: 'sqlite', path: sqlitePath };
   const connection = mysqlConnectionOf(url);
   if (connection !== undefined) return mysql(config, connection);
   // The URL itself stays out of the message: it may hold a password.
   throw new ConfigError([
-    'database.url: must be mysql://user:password@host:3306/database, with special characters percent-encoded, or sqlite:path',
+    'database.url: must be mysql://user:password@host:3306/database, with special characters percent-encoded, or sqlite:path; neither takes parameters',
   ]);
 }
 
 /** What a MySQL URL gives; undefined when it is none. */
 function mysqlConnectionOf(url: string): Partial<MysqlConnection> | undefined {
   const parsed = URL.parse(url);
-  if (parsed === null || !['mysql:', 'mariadb:'].includes(parsed.protocol) || parsed.hostname === '')
+  if (
+    parsed === null ||
+    !['mysql:', 'mariadb:'].includes(parsed.protocol) ||
+    parsed.hostname === '' ||
+    parsed.search !== ''
+  )
     return undefined;
   const { hostname, port, username, password, pathname } = parsed;
   try {

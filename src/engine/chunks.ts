@@ -30,7 +30,7 @@ function approximateBytes(record: GivenRecord): number {
   let bytes = 0;
   for (const value of Object.values(record)) {
     if (typeof value === 'string') bytes += Buffer.byteLength(value);
-    else if (typeof value === 'object' && value !== null) bytes += JSON.stringify(value).length;
+    else if (typeof value === 'object' && value !== null) bytes += Buffer.byteLength(JSON.stringify(value));
     else bytes += 8;
   }
   return bytes;

@@ -197,8 +197,6 @@ export class Flusher {
         if (set === undefined) continue;
         await this.#writeSet(set);
         await this.#settle(set);
-        this.noticeAccepted();
-        if (this.#waiting.size > 0) this.#demanded = true;
       }
       this.#mode = 'idle';
       this.#scheduleTimer();

@@ -34,8 +34,12 @@ function recordsOf(collection: Collection, payload: Uint8Array): GivenRecord[] |
   try {
     const body = JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown> | null;
     const records = body?.[collection.batchField];
-    return Array.isArray(records) ? records : undefined;
+    return Array.isArray(records) && records.every(isObject) ? records : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }

@@ -36,16 +36,14 @@ export function errorAnswers(logger: Logger) {
     const failure = serviceErrorOf(code, error, request);
     const status = statusOf[failure.code];
     const requestId = String(set.headers[requestIdHeader] ?? '');
-    if (status >= 500) {
-      logger[status === 500 ? 'error' : 'warn']('A request failed', {
-        requestId,
-        method: request.method,
-        path: new URL(request.url).pathname,
-        errorCode: failure.code,
-        error: describeError(failure),
-        ...(status === 500 && failure.cause instanceof Error ? { stack: failure.cause.stack } : {}),
-      });
-    }
+    logger[status === 500 ? 'error' : status > 500 ? 'warn' : 'info']('A request was not done', {
+      requestId,
+      method: request.method,
+      path: new URL(request.url).pathname,
+      errorCode: failure.code,
+      error: describeError(failure),
+      ...(status === 500 && failure.cause instanceof Error ? { stack: failure.cause.stack } : {}),
+    });
     const { errors, extra, retryAfterSeconds } = failure.details;
     set.status = status;
     if (retryAfterSeconds !== undefined) set.headers['retry-after'] = String(retryAfterSeconds);

@@ -57,6 +57,8 @@ function messageOf({ type, schema, value, message }: Violation): string {
   switch (type) {
     case ValueErrorType.ObjectRequiredProperty:
       return 'is required';
+    case ValueErrorType.ObjectAdditionalProperties:
+      return 'is no parameter of this endpoint';
     case ValueErrorType.Object:
       return 'must be a JSON object';
     case ValueErrorType.Array:

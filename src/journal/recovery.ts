@@ -69,6 +69,7 @@ export async function openSegments(
   const names = (await files.list(folder)).filter((name) => firstSequenceOf(name) !== undefined);
   let expected = (checkpoint?.sequence ?? (firstSequenceOf(names[0] ?? '') ?? 1) - 1) + 1;
   const segments: Segment[] = [];
+  const notCopied = new Set<Segment>();
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
     const bytes = Buffer.from(await files.read(path));
@@ -88,6 +89,7 @@ export async function openSegments(
     });
     countDamage(report, damaged);
     const keptAside = await keepAside(files, folder, name, bytes, damaged, logger);
+    if (!keptAside) notCopied.add(segment);
     const torn = damaged.find((range) => range.atEnd);
     if (torn !== undefined && index === names.length - 1) {
       report.tornTail = true;
@@ -101,7 +103,7 @@ export async function openSegments(
     segments.push(segment);
   }
 
-  const kept = await removeReleased(files, folder, segments, checkpoint?.sequence ?? 0);
+  const kept = await removeReleased(files, folder, segments, checkpoint?.sequence ?? 0, notCopied);
   report.seconds = (performance.now() - startedMs) / 1000;
   return { segments: kept, last, checkpoint: checkpoint?.sequence ?? 0, report };
 }
@@ -174,8 +176,11 @@ async function removeReleased(
   folder: string,
   segments: Segment[],
   checkpoint: number,
+  notCopied: ReadonlySet<Segment>,
 ): Promise<Segment[]> {
-  const kept = segments.filter(({ bytes, lastSequence }) => bytes > 0 && lastSequence > checkpoint);
+  const kept = segments.filter(
+    (segment) => notCopied.has(segment) || (segment.bytes > 0 && segment.lastSequence > checkpoint),
+  );
   const removed = segments.filter((segment) => !kept.includes(segment));
   for (const { path } of removed) await files.remove(path);
   if (removed.length > 0) await files.syncFolder(folder);

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** A file that only grows. */
 export interface AppendFile {
@@ -38,9 +38,10 @@ const folderMode = 0o750;
 
 export const systemFiles: DurableFiles = {
   async makeFolder(path) {
-    const first = await mkdir(path, { recursive: true, mode: folderMode });
+    const whole = resolve(path);
+    const first = await mkdir(whole, { recursive: true, mode: folderMode });
     if (first === undefined) return;
-    for (let created = path; created.length >= first.length; created = dirname(created)) {
+    for (let created = whole; created.length >= first.length; created = dirname(created)) {
       await syncFolder(dirname(created));
     }
   },

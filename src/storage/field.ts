@@ -166,7 +166,9 @@ for (const [kind, check] of Object.entries(checks)) {
 export function explainField(schema: TSchema, value: unknown): string | undefined {
   const check = checks[schema[Kind] as FieldKind];
   const problem = check?.(schema as unknown as FieldSchema, value);
-  return problem === undefined || schema.nullable !== true ? problem : `${problem}, or null`;
+  return problem?.startsWith('must be ') === true && schema.nullable === true
+    ? `${problem}, or null`
+    : problem;
 }
 
 function tooLong(value: string, bytesMax: number): string | undefined {

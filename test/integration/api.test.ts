@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { Registry } from 'prom-client';
 import { type AppParts, createApp } from '../../src/app.ts';
 import type { SessionRecord, TaskRecord } from '../../src/modules/translation/records.ts';
+import { sessionView } from '../../src/modules/translation/views.ts';
 import { silentLogger } from '../../src/platform/logger.ts';
 import { serviceVersion } from '../../src/platform/version.ts';
 import { type Answer, Api, type ErrorAnswer } from '../support/api.ts';
@@ -46,6 +47,26 @@ for (const storage of storages) {
         const written = await api.sessions([session, aSession()]);
         expectAccepted(written, 2, from);
         expectAccepted(await api.tasks([aTask(session.session_id)]), 1, from);
+      });
+
+      test('a batch is read as JSON whatever its content type says', async () => {
+        for (const type of [
+          'application/json; charset=utf-8',
+          'application/x-www-form-urlencoded',
+          'multipart/form-data; boundary=x',
+          'text/plain',
+          'nonsense',
+        ]) {
+          const session = aSession();
+          const response = await fetch(`${service.url}${base}/sessions/batch`, {
+            method: 'POST',
+            headers: { 'content-type': type },
+            body: JSON.stringify({ sessions: [session] }),
+          });
+          expect({ type, status: response.status }).toEqual({ type, status: 200 });
+          await flushed();
+          expect(await sessionOf(session)).toMatchObject(session);
+        }
       });
 
       test('1,000 sessions and 1,000 tasks in one request each are all stored', async () => {
@@ -280,6 +301,18 @@ for (const storage of storages) {
           created_at: expect.stringMatching(time),
           updated_at: expect.stringMatching(time),
         });
+      });
+
+      test('names that mean something to JavaScript are names like any other in a document', async () => {
+        const session = aSession();
+        const metadata = '{"__proto__":{"a":1},"constructor":2,"toJSON":3,"":4}';
+        const body = JSON.stringify({ sessions: [session] }).replace('}]', `,"metadata":${metadata}}]`);
+        expect(await api.post(`${base}/sessions/batch`, body)).toMatchObject({ status: 200 });
+        await flushed();
+        const read = await fetch(`${service.url}${base}/sessions/${session.session_id}`);
+        const text = await read.text();
+        for (const part of ['"__proto__":{"a":1}', '"constructor":2', '"toJSON":3', '"":4'])
+          expect(text).toContain(part);
       });
 
       const counterCases: [counters: Partial<SessionRecord>, pending: number, progress: number][] = [
@@ -783,6 +816,25 @@ for (const storage of storages) {
     }
   });
 }
+
+test('half of a session done in ten minutes leaves ten more', () => {
+  const stored = {
+    ...Object.fromEntries(sessionFields.map((name) => [name, null])),
+    status: 'processing',
+    total_tasks: 1000,
+    completed_tasks: 450,
+    failed_tasks: 50,
+    processing_tasks: 10,
+    created_at: Date.UTC(2025, 8, 30, 10),
+    updated_at: Date.UTC(2025, 8, 30, 10, 10, 0, 400),
+    version: 1,
+  };
+  expect(sessionView(stored)).toMatchObject({
+    pending_tasks: 490,
+    progress: 45,
+    estimated_completion: '2025-09-30T10:20:01Z',
+  });
+});
 
 interface Flushed {
   status: string;

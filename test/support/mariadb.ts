@@ -27,6 +27,7 @@ export async function startMariadb(): Promise<string> {
   const port = freePort();
   const server = Bun.spawn(
     [
+      ...['sh', '-c', endsWithStandardInput, folder.path],
       program,
       '--no-defaults',
       ...user,
@@ -37,12 +38,10 @@ export async function startMariadb(): Promise<string> {
       `--pid-file=${join(folder.path, 'pid')}`,
       '--innodb-flush-log-at-trx-commit=2',
     ],
-    { stdout: 'ignore', stderr: Bun.file(join(folder.path, 'log')) },
+    { stdin: 'pipe', stdout: 'ignore', stderr: Bun.file(join(folder.path, 'log')) },
   );
-  process.on('exit', () => {
-    server.kill('SIGKILL');
-    folder[Symbol.dispose]();
-  });
+  // The shell stays while the tests run, and must not keep them running.
+  server.unref();
   const url = `mysql://root@127.0.0.1:${port}`;
   await waitUntil('MariaDB answers', async () => {
     if (server.exitCode !== null) {
@@ -52,6 +51,12 @@ export async function startMariadb(): Promise<string> {
   });
   return url;
 }
+
+/**
+ * Runs the server until standard input ends, which it does with this process, however that ends: the test runner
+ * tells nobody when it exits. `$0` is the folder to delete.
+ */
+const endsWithStandardInput = '"$@" & pid=$!; cat >/dev/null; kill -9 $pid; wait; rm -rf "$0"';
 
 async function findProgram(): Promise<string> {
   const installed = Bun.which('mariadbd', { PATH: `${process.env.PATH}:/usr/sbin` });

@@ -745,6 +745,19 @@ describe('the journal', () => {
     expect(journal.checkpoint).toBe(2);
   });
 
+  test('with frames whose records this version cannot read does not stop the start', async () => {
+    const session = aSession();
+    for (const body of ['{"sessions":[null]}', '{"sessions":{}}', '{}', 'null', '"', '']) {
+      await journal.append(sessions.name, Buffer.from(body));
+    }
+    await journal.append('of a later version', Buffer.from('{}'));
+    await journal.append(sessions.name, Buffer.from(JSON.stringify({ sessions: [session] })));
+    await crash();
+    expect(await start()).toEqual({ replayed: 1 });
+    await flush();
+    expect(await isStored(sessions, session)).toBe(true);
+  });
+
   test('that is replayed after a crash before its release changes nothing in storage', async () => {
     const session = aSession({ status: 'pending', total_tasks: 5 });
     await accept(sessions, session);

@@ -683,6 +683,24 @@ describe('a damaged journal', () => {
     expect((await openJournal(folder.path)).frames).toEqual([...frames.slice(0, 2), ...later]);
   });
 
+  test('is never deleted, even if nothing of it is needed, as long as it could not be kept aside', async () => {
+    using folder = temporaryFolder();
+    const { journal } = await openJournal(folder.path, { segmentBytesMax: 1 });
+    await appendAll(journal, texts(3));
+    await journal.release(2);
+    await journal.close();
+    const path = join(folder.path, '0000000000000003.journal');
+    flipByte(path, 0);
+    const files = new FaultyFiles();
+    files.fail('replace', { code: 'ENOSPC' });
+    const opened = await openJournal(folder.path, { files });
+    expect(existsSync(path)).toBe(true);
+    const later = await appendAll(opened.journal, ['later']);
+    await opened.journal.close();
+    expect((await openJournal(folder.path)).frames).toEqual(later);
+    expect(keptAside(folder.path)).toHaveLength(1);
+  });
+
   test('replays everything when its checkpoint is missing, empty, or has any byte flipped', async () => {
     using folder = temporaryFolder();
     const { frames } = await writeJournal(folder.path, texts(3), 2);

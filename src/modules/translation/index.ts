@@ -1,7 +1,9 @@
 import { Elysia } from 'elysia';
 import type { Accepted as AcceptedBatch } from '../../engine/intake.ts';
 import { jsonParser, noBytes } from '../../http/json-body.ts';
+import { describeError } from '../../platform/errors.ts';
 import { formatInstant } from '../../platform/instant.ts';
+import type { Logger } from '../../platform/logger.ts';
 import {
   Accepted,
   Flushed,
@@ -23,7 +25,7 @@ const pageSizeDefault = 20;
 const pageSizeMax = 100;
 
 /** The routes of `/api/v1/translation`. */
-export function translationRoutes(service: TranslationService, bodyBytesMax: number) {
+export function translationRoutes(service: TranslationService, bodyBytesMax: number, logger: Logger) {
   const parse = jsonParser(bodyBytesMax);
   return new Elysia({ prefix: '/api/v1/translation', normalize: false, tags: ['translation'] })
     .decorate(noBytes)
@@ -123,7 +125,7 @@ export function translationRoutes(service: TranslationService, bodyBytesMax: num
     )
     .post(
       '/recovery/restore/:session_id',
-      async ({ params }) => restoredAnswer(await service.restore(params.session_id)),
+      async ({ params }) => restoredAnswer(await service.restore(params.session_id), logger),
       {
         params: SessionParams,
         detail: {
@@ -149,7 +151,7 @@ function acceptedAnswer({ count, acceptedAtMs }: AcceptedBatch) {
 const streamedCharacters = 64 * 1024;
 
 /** Streams the tasks; the count comes behind them, when it is known. */
-function restoredAnswer({ session, tasks, restoredAt }: Restored): Response {
+function restoredAnswer({ session, tasks, restoredAt }: Restored, logger: Logger): Response {
   async function* json(): AsyncGenerator<string> {
     let text = `{"session_id":${JSON.stringify(session.session_id)},"session":${JSON.stringify(session)},"tasks":[`;
     let count = 0;
@@ -166,9 +168,15 @@ function restoredAnswer({ session, tasks, restoredAt }: Restored): Response {
   const encoder = new TextEncoder();
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const part = await parts.next();
-      if (part.done === true) controller.close();
-      else controller.enqueue(encoder.encode(part.value));
+      try {
+        const part = await parts.next();
+        if (part.done === true) controller.close();
+        else controller.enqueue(encoder.encode(part.value));
+      } catch (error) {
+        // The status is out already: the client sees the connection break off.
+        logger.error('A restore broke off', { sessionId: session.session_id, error: describeError(error) });
+        controller.error(error);
+      }
     },
     async cancel() {
       await parts.return(undefined);

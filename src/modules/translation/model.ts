@@ -5,15 +5,17 @@ import { batchRecordsMax } from '../../storage/collection.ts';
 import { Choice } from '../../storage/field.ts';
 import { SessionId, SessionRecord, sessionStatuses, TaskId, TaskRecord, taskStatuses } from './records.ts';
 
+/** Fields that this version does not know are ignored: old and new clients mix. */
+const openObject = { additionalProperties: true };
 const oneBatch = { minItems: 1, maxItems: batchRecordsMax };
 export const SessionBatch = t.Object(
   { sessions: t.Array(SessionRecord, oneBatch) },
-  { description: 'From 1 to 1000 sessions; accepted whole or not at all.' },
+  { ...openObject, description: 'From 1 to 1000 sessions; accepted whole or not at all.' },
 );
 
 export const TaskBatch = t.Object(
   { tasks: t.Array(TaskRecord, oneBatch) },
-  { description: 'From 1 to 1000 tasks; accepted whole or not at all.' },
+  { ...openObject, description: 'From 1 to 1000 tasks; accepted whole or not at all.' },
 );
 
 export const Accepted = t.Object({
