@@ -61,6 +61,7 @@ export async function startService(config: Config, parts: StartParts): Promise<S
 
   async function build(): Promise<Service> {
     const folder = config.service.data_dir;
+    await files.makeFolder(folder);
     const releaseLock = lockFolder(folder);
     lifecycle.onClose('data folder lock', closeLimitMs, releaseLock);
 
@@ -69,14 +70,16 @@ export async function startService(config: Config, parts: StartParts): Promise<S
     await openStorage(registry, clock, logger);
 
     const journalParts = { files, clock, logger };
-    const quarantine = await openQuarantine(config, journalParts);
-    lifecycle.onClose('quarantine', closeLimitMs, () => quarantine.journal.close());
+    const quarantine = await Quarantine.open(async (visit) => {
+      return (await Journal.open(journalOptions(config, 'quarantine'), journalParts, visit)).journal;
+    });
+    lifecycle.onClose('quarantine', closeLimitMs, () => quarantine.close());
 
     const buffer = new WriteBuffer();
     const { replayed, visit } = replayInto(buffer, registry);
     const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts, visit);
     lifecycle.onClose('journal', closeLimitMs, () => journal.close());
-    for (const frame of replayed.unreadable) await quarantine.records.addFrame(frame);
+    for (const frame of replayed.unreadable) await quarantine.addFrame(frame);
     if (report.frames > 0 || report.damagedRanges > 0 || report.lostFrames > 0) {
       logger[report.damagedRanges > 0 || report.lostFrames > 0 ? 'warn' : 'info'](
         'The journal was replayed',
@@ -95,22 +98,13 @@ export async function startService(config: Config, parts: StartParts): Promise<S
         flushIntervalMs: config.buffer.flush_interval * 1000,
         holdMsMax: unknownParent === 'hold' ? config.buffer.hold_seconds_max * 1000 : undefined,
       },
-      { buffer, journal, registry, quarantine: quarantine.records, clock, logger, random },
+      { buffer, journal, registry, quarantine, clock, logger, random },
     );
-    const shutdownMs = config.service.shutdown_timeout_seconds * 1000;
-    lifecycle.onClose('flush', shutdownMs + closeLimitMs, async () => {
-      const drained = await flusher.stop(shutdownMs);
-      if (!drained)
-        logger.warn('Storage did not take everything in time; the rest stays journaled', {
-          journalBytes: journal.bytes,
-        });
-    });
-
     const healthParts = {
       buffer,
       flusher,
       journal,
-      quarantine: quarantine.records,
+      quarantine,
       registry,
       clock,
       counted: { sessions: sessions.name, tasks: tasks.name },
@@ -140,7 +134,8 @@ export async function startService(config: Config, parts: StartParts): Promise<S
       port: config.service.port,
       // Larger bodies are refused by the application, which answers in JSON.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      idleTimeout: 60,
+      // Longer than any answer is waited for, POST /flush included.
+      idleTimeout: Math.max(60, Math.ceil(config.buffer.flush_timeout_seconds) + 10),
       development: false,
       // Two services that share a port would each take a part of the requests.
       reusePort: false,
@@ -154,6 +149,14 @@ export async function startService(config: Config, parts: StartParts): Promise<S
         };
         return Response.json(body, { status: 500 });
       },
+    });
+    const shutdownMs = config.service.shutdown_timeout_seconds * 1000;
+    lifecycle.onClose('flush', shutdownMs + closeLimitMs, async () => {
+      const drained = await flusher.stop(shutdownMs);
+      if (!drained)
+        logger.warn('Storage did not take everything in time; the rest stays journaled', {
+          journalBytes: journal.bytes,
+        });
     });
     lifecycle.onClose('requests', requestsLimitMs, async () => {
       await withTimeLimit(clock, requestsLimitMs - 500, server.stop(false), () => server.stop(true));
@@ -187,14 +190,6 @@ async function openStorage(registry: StorageRegistry, clock: Clock, logger: Logg
 
 async function closeStorage(registry: StorageRegistry): Promise<void> {
   await Promise.all([...registry.backends.values()].map((backend) => backend.close()));
-}
-
-async function openQuarantine(config: Config, parts: Parameters<typeof Journal.open>[1]) {
-  let size = 0;
-  const { journal } = await Journal.open(journalOptions(config, 'quarantine'), parts, () => {
-    size += 1;
-  });
-  return { journal, records: new Quarantine(journal, size) };
 }
 
 function journalOptions(config: Config, name: 'journal' | 'quarantine'): JournalOptions {

@@ -15,7 +15,7 @@ CREATE TABLE `translation_sessions` (
 	`version` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `idx_sessions_status` ON `translation_sessions` (`status`);--> statement-breakpoint
+CREATE INDEX `idx_sessions_status` ON `translation_sessions` (`status`,`session_id`);--> statement-breakpoint
 CREATE INDEX `idx_sessions_created_at` ON `translation_sessions` (`created_at`);--> statement-breakpoint
 CREATE INDEX `idx_sessions_updated_at` ON `translation_sessions` (`updated_at`);--> statement-breakpoint
 CREATE TABLE `translation_tasks` (
@@ -43,5 +43,5 @@ CREATE TABLE `translation_tasks` (
 --> statement-breakpoint
 CREATE INDEX `idx_tasks_batch_id` ON `translation_tasks` (`batch_id`);--> statement-breakpoint
 CREATE INDEX `idx_tasks_status` ON `translation_tasks` (`status`);--> statement-breakpoint
-CREATE INDEX `idx_tasks_session_status` ON `translation_tasks` (`session_id`,`status`);--> statement-breakpoint
+CREATE INDEX `idx_tasks_session_status` ON `translation_tasks` (`session_id`,`status`,`task_id`);--> statement-breakpoint
 CREATE INDEX `idx_tasks_session_created_at` ON `translation_tasks` (`session_id`,`created_at`,`task_id`);

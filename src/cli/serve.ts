@@ -41,8 +41,8 @@ export async function serve(config: Config, start: StartService): Promise<number
   for (const signal of Object.keys(exitCodes) as StopSignal[]) process.on(signal, () => onSignal(signal));
 
   try {
-    const service = await start(config, { logger });
-    const stopped = stopping.promise.then(async () => {
+    const run = start(config, { logger }).then(async (service) => {
+      await stopping.promise;
       const unclean = (await service.stop()).filter(({ outcome }) => outcome !== 'closed');
       for (const { name, outcome, error } of unclean) {
         logger.error('A part did not close cleanly', { part: name, outcome, error: describeError(error) });
@@ -50,7 +50,7 @@ export async function serve(config: Config, start: StartService): Promise<number
       logger.info('Stopped');
       return unclean.length === 0 ? 0 : 1;
     });
-    return await Promise.race([stopped, ended.promise]);
+    return await Promise.race([run, ended.promise]);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     logger.error('The service cannot start', { error: describeError(error) });

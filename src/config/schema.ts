@@ -75,7 +75,7 @@ export const configSchema = Type.Object(
       flush_timeout_seconds: Type.Number({
         default: 9,
         exclusiveMinimum: 0,
-        maximum: 3600,
+        maximum: 240,
         description: 'How long POST /flush waits for storage; clients give up after 10.',
       }),
       unknown_session: words(['reject', 'hold'], {

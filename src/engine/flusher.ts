@@ -68,6 +68,7 @@ export class Flusher {
   readonly #retry: RetryLoop;
   #mode: 'idle' | 'flushing' | 'stopped' = 'idle';
   #demanded = false;
+  #running: Promise<void> = Promise.resolve();
   #settledSequence = 0;
   #cancelTimer: (() => void) | undefined;
   readonly #waiting = new Set<{ sequence: number; resolve: () => void }>();
@@ -143,6 +144,8 @@ export class Flusher {
     this.#cancelTimer?.();
     this.#mode = 'stopped';
     this.#retry.stop();
+    // What was stored last is released before the journal is closed; a call that hangs is not waited for.
+    if (drained) await this.#running;
     return drained;
   }
 
@@ -177,6 +180,10 @@ export class Flusher {
     );
   }
 
+  get #isStopped(): boolean {
+    return this.#mode === 'stopped';
+  }
+
   #scheduleTimer(): void {
     this.#cancelTimer = this.#parts.clock.schedule(this.#options.flushIntervalMs, () => this.#demand());
   }
@@ -186,7 +193,7 @@ export class Flusher {
     if (this.#mode !== 'idle') return;
     this.#mode = 'flushing';
     this.#cancelTimer?.();
-    void this.#run();
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
@@ -194,10 +201,13 @@ export class Flusher {
       while (this.#demanded) {
         this.#demanded = false;
         const set = this.#parts.buffer.take();
-        if (set === undefined) continue;
-        await this.#writeSet(set);
-        await this.#settle(set);
+        if (set !== undefined) {
+          // A fault of ours is tried again too, where everybody can see it.
+          await this.#retry.untilItWorks(() => this.#writeSet(set));
+          await this.#settle(set);
+        } else await this.#release();
       }
+      if (this.#isStopped) return;
       this.#mode = 'idle';
       this.#scheduleTimer();
     } catch (error) {
@@ -219,24 +229,29 @@ export class Flusher {
   }
 
   async #settle(set: FlushSet): Promise<void> {
-    const { buffer, clock, journal, logger } = this.#parts;
+    const { buffer, clock } = this.#parts;
     buffer.settle(set);
     this.#settledSequence = set.throughSequence;
     this.#flushes += 1;
     this.#lastFlushAtMs = clock.nowMs();
     this.#held = buffer.heldSize;
-    try {
-      await journal.release(Math.min(set.throughSequence, buffer.oldestHeldSequence - 1));
-    } catch (error) {
-      // Storage has everything: a checkpoint that lags only makes the next replay longer, and the next flush moves it.
-      logger.warn('The journal checkpoint could not be written; the next flush tries again', {
-        error: describeError(error),
-      });
-    }
+    await this.#release();
     for (const waiter of this.#waiting) {
       if (waiter.sequence > set.throughSequence) continue;
       this.#waiting.delete(waiter);
       waiter.resolve();
+    }
+  }
+
+  async #release(): Promise<void> {
+    const { buffer, journal, logger } = this.#parts;
+    try {
+      // Storage has all of it: a checkpoint that lags only makes the next replay longer.
+      await journal.release(Math.min(this.#settledSequence, buffer.oldestHeldSequence - 1));
+    } catch (error) {
+      logger.warn('The journal could not be released; the next flush tries again', {
+        error: describeError(error),
+      });
     }
   }
 
@@ -282,7 +297,8 @@ export class Flusher {
     const existing = await this.#retry.untilItWorks(() => registry.backendOf(parent).existing(parent, named));
     const orphans = records.filter((pending) => !existing.has(parentOf(pending)));
     for (const orphan of orphans) {
-      if (clock.nowMs() - orphan.firstVersion / 1000 <= holdMsMax) buffer.hold(collection, orphan);
+      const comes = buffer.has(parent.name, parentOf(orphan));
+      if (comes || clock.nowMs() - orphan.firstVersion / 1000 <= holdMsMax) buffer.hold(collection, orphan);
       else {
         const reason = `The session "${parentOf(orphan)}" did not arrive within ${holdMsMax / 1000} s`;
         await this.#quarantine({ ...orphan, collection, code: 'PARENT_MISSING', reason });

@@ -1,24 +1,34 @@
+import { crc32 } from 'node:zlib';
 import type { Frame } from '../journal/frame.ts';
 import type { Journal } from '../journal/journal.ts';
 import { keyOf } from '../storage/collection.ts';
 import type { RefusedRecord } from './write-buffer.ts';
 
+type Entry = Pick<Frame, 'type' | 'payload'>;
+
 /**
  * The durable place for records that storage refuses for good: a journal of its own, in which each frame is one
- * record with the reason. It survives restarts and is never released by a flush.
+ * record with the reason. It survives restarts, is never released by a flush, and keeps the same thing once, however
+ * often a replay brings it.
  */
 export class Quarantine {
   readonly #journal: Journal;
-  #size: number;
+  readonly #kept: Set<string>;
 
-  /** @param size how many records the journal held when it was opened. */
-  constructor(journal: Journal, size: number) {
+  private constructor(journal: Journal, kept: Set<string>) {
     this.#journal = journal;
-    this.#size = size;
+    this.#kept = kept;
+  }
+
+  /** @param open opens the journal, and visits each of its frames. */
+  static async open(open: (visit: (frame: Frame) => void) => Promise<Journal>): Promise<Quarantine> {
+    const kept = new Set<string>();
+    const journal = await open((frame) => kept.add(identityOf(frame)));
+    return new Quarantine(journal, kept);
   }
 
   get size(): number {
-    return this.#size;
+    return this.#kept.size;
   }
 
   /** Keeps a record; durable when it resolves. */
@@ -32,13 +42,26 @@ export class Quarantine {
       first_version: firstVersion,
       record,
     };
-    await this.#journal.append(collection.name, Buffer.from(JSON.stringify(entry)));
-    this.#size += 1;
+    await this.#keep({ type: collection.name, payload: Buffer.from(JSON.stringify(entry)) });
   }
 
   /** Keeps a journal frame that this version cannot read, as it is; durable when it resolves. */
-  async addFrame(frame: Frame): Promise<void> {
-    await this.#journal.append(frame.type, frame.payload);
-    this.#size += 1;
+  async addFrame({ type, payload }: Frame): Promise<void> {
+    await this.#keep({ type, payload });
   }
+
+  close(): Promise<void> {
+    return this.#journal.close();
+  }
+
+  async #keep(entry: Entry): Promise<void> {
+    const identity = identityOf(entry);
+    if (this.#kept.has(identity)) return;
+    await this.#journal.append(entry.type, entry.payload);
+    this.#kept.add(identity);
+  }
+}
+
+function identityOf({ type, payload }: Entry): string {
+  return `${type}/${payload.length}/${crc32(payload)}`;
 }

@@ -50,7 +50,7 @@ export class RetryLoop {
         const result = await action();
         if (this.#stopped) break;
         if (attempt > 1) {
-          logger.info('It works again', { attempts: attempt, outageMs: clock.nowMs() - sinceMs });
+          logger.info('Storage takes data again', { attempts: attempt, outageMs: clock.nowMs() - sinceMs });
         }
         this.#holdUp = undefined;
         return result;

@@ -4,6 +4,7 @@ import {
   changedFixedField,
   type GivenRecord,
   keyOf,
+  knownFields,
   mergeRecords,
 } from '../storage/collection.ts';
 import type { PendingRecord } from '../storage/contract.ts';
@@ -61,7 +62,8 @@ export class WriteBuffer {
     this.#lastSequence = sequence;
     this.#activeSince ??= version;
     const entries = entriesOf(this.#active, collection);
-    for (const record of records) {
+    for (const given of records) {
+      const record = knownFields(collection, given);
       const key = keyOf(collection, record);
       const changed = this.fixedFieldChangedBy(collection, record);
       if (changed !== undefined) {
@@ -136,9 +138,10 @@ export class WriteBuffer {
 
   /** Entries of a collection that storage does not have yet. */
   sizeOf(collectionName: string): number {
-    return (
-      (this.#active.get(collectionName)?.size ?? 0) + (this.#inFlight?.records.get(collectionName)?.size ?? 0)
-    );
+    let held = 0;
+    for (const { collection } of this.#held.values()) held += collection.name === collectionName ? 1 : 0;
+    const active = this.#active.get(collectionName)?.size ?? 0;
+    return held + active + (this.#inFlight?.records.get(collectionName)?.size ?? 0);
   }
 
   /** The last frame that was merged. */
@@ -146,7 +149,7 @@ export class WriteBuffer {
     return this.#lastSequence;
   }
 
-  /** The version of the oldest write that storage does not have yet, in microseconds since the epoch. */
+  /** The version of the oldest write that storage could have by now, in microseconds since the epoch: none that is held. */
   get oldestVersion(): number | undefined {
     return this.#inFlightSince ?? this.#activeSince;
   }

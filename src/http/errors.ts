@@ -39,7 +39,7 @@ export function errorAnswers(logger: Logger) {
     logger[status === 500 ? 'error' : status > 500 ? 'warn' : 'info']('A request was not done', {
       requestId,
       method: request.method,
-      path: new URL(request.url).pathname,
+      path: pathOf(request),
       errorCode: failure.code,
       error: describeError(failure),
       ...(status === 500 && failure.cause instanceof Error ? { stack: failure.cause.stack } : {}),
@@ -70,10 +70,9 @@ function serviceErrorOf(code: unknown, thrown: unknown, request: Request): Servi
     }
   }
   if (code === 'NOT_FOUND') {
-    const { pathname } = new URL(request.url);
     return new ServiceError(
       'ROUTE_NOT_FOUND',
-      `There is no ${request.method} ${pathname}; /openapi.json lists the endpoints`,
+      `There is no ${request.method} ${pathOf(request)}; /openapi.json lists the endpoints`,
     );
   }
   if (thrown instanceof StorageError) {
@@ -89,4 +88,9 @@ function serviceErrorOf(code: unknown, thrown: unknown, request: Request): Servi
       cause: thrown,
     },
   );
+}
+
+/** The path of a request; a Host header can make a URL that is none. */
+function pathOf({ url }: Request): string {
+  return URL.parse(url)?.pathname ?? '(unreadable)';
 }

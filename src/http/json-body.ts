@@ -7,11 +7,24 @@ export const noBytes: { bodyBytes: Uint8Array } = { bodyBytes: new Uint8Array(0)
  * A parser for routes that take JSON: reads the body as JSON in UTF-8, whatever its content type says, and keeps
  * its bytes as `bodyBytes`, which go into the journal as they came.
  * @param bytesMax a larger body is refused before it is read, or as soon as it has grown too large.
+ * @param batch a longer batch is refused before each of its records is looked at.
  */
-export function jsonParser(bytesMax: number) {
+export function jsonParser(bytesMax: number, batch: { field: string; recordsMax: number }) {
   return async (context: { request: Request; bodyBytes: Uint8Array }): Promise<unknown> => {
-    context.bodyBytes = await readBody(context.request, bytesMax);
-    return parseJson(context.bodyBytes);
+    try {
+      context.bodyBytes = await readBody(context.request, bytesMax);
+    } catch (cause) {
+      if (cause instanceof ServiceError) throw cause;
+      throw new ServiceError('INVALID_JSON', 'The body broke off before its end', { cause });
+    }
+    const body = parseJson(context.bodyBytes);
+    const records = (body as Record<string, unknown> | null)?.[batch.field];
+    if (Array.isArray(records) && records.length > batch.recordsMax) {
+      const message = `must have at most ${batch.recordsMax} records, not ${records.length}`;
+      const errors = [{ field: batch.field, message }];
+      throw new ServiceError('VALIDATION_FAILED', `Invalid request: ${batch.field} ${message}`, { errors });
+    }
+    return body;
   };
 }
 

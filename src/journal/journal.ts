@@ -166,14 +166,19 @@ export class Journal {
       sequence <= this.#lastSequence,
       `release ${sequence} is behind the last frame ${this.#lastSequence}`,
     );
-    if (sequence <= this.#checkpoint) return;
     const { files } = this.#parts;
-    await writeCheckpoint(files, this.#options.folder, { sequence, version: this.#lastVersion });
-    this.#checkpoint = sequence;
-    if (this.#isFullAndReleased(sequence)) await this.#closeFile();
-    const released = this.#releasedSegments(sequence);
-    for (const segment of released) await files.remove(segment.path);
-    if (released.length > 0) await files.syncFolder(this.#options.folder);
+    if (sequence > this.#checkpoint) {
+      await writeCheckpoint(files, this.#options.folder, { sequence, version: this.#lastVersion });
+      this.#checkpoint = sequence;
+    }
+    if (this.#isFullAndReleased(this.#checkpoint)) await this.#closeFile();
+    let removed = false;
+    for (let oldest = this.#oldestReleased(); oldest !== undefined; oldest = this.#oldestReleased()) {
+      await files.remove(oldest.path);
+      this.#segments.shift();
+      removed = true;
+    }
+    if (removed) await files.syncFolder(this.#options.folder);
   }
 
   /** Finishes the appends that wait, syncs, and closes the file. */
@@ -270,12 +275,11 @@ export class Journal {
     return current.lastSequence <= sequence && current.bytes >= this.#options.segmentBytesMax;
   }
 
-  /** Takes the released segments off the list; the one being written stays. */
-  #releasedSegments(sequence: number): Segment[] {
-    const sealed = this.#file === undefined ? this.#segments.length : this.#segments.length - 1;
-    let count = 0;
-    while (count < sealed && (this.#segments[count]?.lastSequence ?? 0) <= sequence) count += 1;
-    return this.#segments.splice(0, count);
+  /** The oldest segment, if nothing in it is needed any more; the one being written stays. */
+  #oldestReleased(): Segment | undefined {
+    const [oldest] = this.#segments;
+    if (this.#segments.length === 1 && this.#file !== undefined) return undefined;
+    return oldest !== undefined && oldest.lastSequence <= this.#checkpoint ? oldest : undefined;
   }
 
   #fail(error: unknown): void {

@@ -105,7 +105,13 @@ export async function openSegments(
 
   const kept = await removeReleased(files, folder, segments, checkpoint?.sequence ?? 0, notCopied);
   report.seconds = (performance.now() - startedMs) / 1000;
-  return { segments: kept, last, checkpoint: checkpoint?.sequence ?? 0, report };
+  // A segment with damage that is only here is not released: the next start tries again to copy it.
+  return {
+    segments: kept.filter((segment) => !notCopied.has(segment)),
+    last,
+    checkpoint: checkpoint?.sequence ?? 0,
+    report,
+  };
 }
 
 /** Writes the checkpoint, durably: `<crc32 in hex> <json>`. */

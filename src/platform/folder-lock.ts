@@ -1,5 +1,5 @@
 import { dlopen, FFIType } from 'bun:ffi';
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** flock(2): LOCK_EX | LOCK_NB, an exclusive lock or an answer at once. */
@@ -11,11 +11,11 @@ const libraries = process.platform === 'darwin' ? ['libSystem.dylib'] : ['libc.s
 /**
  * Locks a folder for this process, so that two services never share a journal. The kernel drops the lock with
  * the process, however it ends: a file left behind blocks nobody.
+ * @param folder it exists.
  * @returns how to release it.
  * @throws when another process holds it; the message names its process id.
  */
 export function lockFolder(folder: string): () => void {
-  mkdirSync(folder, { recursive: true, mode: 0o750 });
   const path = join(folder, 'lock');
   const descriptor = openSync(path, 'a+', 0o640);
   if (loadFlock()(descriptor, exclusiveWithoutWaiting) !== 0) {

@@ -49,6 +49,15 @@ export function defineCollection(definition: Omit<Collection, 'fields'>, schema:
 /** The largest batch: the specification's limit. */
 export const batchRecordsMax = 1000;
 
+/** A record without the fields that its collection does not have: those are not kept, whatever is in them. */
+export function knownFields(collection: Collection, given: GivenRecord): GivenRecord {
+  const record: Record<string, unknown> = {};
+  for (const { name } of collection.fields) {
+    if (Object.hasOwn(given, name)) record[name] = given[name];
+  }
+  return record;
+}
+
 /** The key of a record. */
 export function keyOf(collection: Collection, record: GivenRecord): string {
   return String(record[collection.key]);

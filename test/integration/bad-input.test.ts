@@ -552,3 +552,12 @@ function sessionNamed(...values: number[]): Uint8Array<ArrayBuffer> {
 function bytes(...values: number[]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(values);
 }
+
+test('an unknown field is ignored whatever is in it: a hundred thousand levels stop no flush', async () => {
+  const session = aSession();
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const text = JSON.stringify({ sessions: [session] }).replace('}]}', `,"unknown":${deep}}]}`);
+  expect((await api.post(`${base}/sessions/batch`, text)).status).toBe(200);
+  expect((await api.flush()).status).toBe(200);
+  expect((await api.get(`${base}/sessions/${session.session_id}`)).status).toBe(200);
+});

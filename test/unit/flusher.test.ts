@@ -136,11 +136,10 @@ async function start(options: Partial<FlusherOptions> = {}): Promise<{ replayed:
   buffer = new WriteBuffer();
   const { replayed, visit } = replayInto(buffer, registry);
   journal = await openJournal('journal', visit);
-  let quarantined = 0;
-  quarantineJournal = await openJournal('quarantine', () => {
-    quarantined += 1;
+  quarantine = await Quarantine.open(async (visit) => {
+    quarantineJournal = await openJournal('quarantine', visit);
+    return quarantineJournal;
   });
-  quarantine = new Quarantine(quarantineJournal, quarantined);
   flusher = new Flusher(
     { maxBufferSize: 1000, flushIntervalMs, ...options },
     { buffer, journal, registry, quarantine, clock, logger: silentLogger, random: () => random },

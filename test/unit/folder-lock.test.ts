@@ -83,11 +83,6 @@ test('a lock file left behind by a dead process blocks nobody', () => {
   lockFolder(folder.path)();
 });
 
-test('a folder that does not exist yet is made', () => {
-  using folder = temporaryFolder();
-  lockFolder(join(folder.path, 'a', 'b'))();
-});
-
 test('the lock of one folder leaves another free', () => {
   using one = temporaryFolder();
   using two = temporaryFolder();

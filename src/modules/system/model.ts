@@ -34,7 +34,9 @@ export const HealthReport = t.Object({
   journal: t.Object({
     state: OneOf(['open', 'failed', 'closed']),
     bytes: Count('Size of the journal.'),
-    oldest_unflushed_seconds: Count('Age of the oldest record that storage does not have yet.'),
+    oldest_unflushed_seconds: Count(
+      'Age of the oldest record that waits for storage, those held for their session aside.',
+    ),
   }),
   quarantine: t.Object({ records: Count('Records that storage refuses for good.') }),
   uptime_seconds: Count('Seconds since the start.'),

@@ -4,6 +4,7 @@ import { jsonParser, noBytes } from '../../http/json-body.ts';
 import { describeError } from '../../platform/errors.ts';
 import { formatInstant } from '../../platform/instant.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { batchRecordsMax, type Collection } from '../../storage/collection.ts';
 import {
   Accepted,
   Flushed,
@@ -26,7 +27,8 @@ const pageSizeMax = 100;
 
 /** The routes of `/api/v1/translation`. */
 export function translationRoutes(service: TranslationService, bodyBytesMax: number, logger: Logger) {
-  const parse = jsonParser(bodyBytesMax);
+  const parserOf = ({ batchField }: Collection) =>
+    jsonParser(bodyBytesMax, { field: batchField, recordsMax: batchRecordsMax });
   return new Elysia({ prefix: '/api/v1/translation', normalize: false, tags: ['translation'] })
     .decorate(noBytes)
     .post(
@@ -34,7 +36,7 @@ export function translationRoutes(service: TranslationService, bodyBytesMax: num
       async ({ body, bodyBytes }) =>
         acceptedAnswer(await service.acceptSessions({ records: body.sessions, bytes: bodyBytes })),
       {
-        parse,
+        parse: parserOf(sessions),
         body: SessionBatch,
         response: { 200: Accepted },
         detail: {
@@ -49,7 +51,7 @@ export function translationRoutes(service: TranslationService, bodyBytesMax: num
       async ({ body, bodyBytes }) =>
         acceptedAnswer(await service.acceptTasks({ records: body.tasks, bytes: bodyBytes })),
       {
-        parse,
+        parse: parserOf(tasks),
         body: TaskBatch,
         response: { 200: Accepted },
         detail: {

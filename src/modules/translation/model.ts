@@ -101,7 +101,7 @@ export const IncompleteSessions = t.Object({
 export const RestoredSession = t.Object({
   session_id: t.String(),
   session: SessionView,
-  tasks: t.Array(TaskView, { description: 'Every pending and processing task, by task_id.' }),
+  tasks: t.Array(TaskView, { description: 'Every pending, then every processing task.' }),
   tasks_count: Count('Tasks in the list.'),
   restored_tasks_count: Count('The same, for older clients.'),
   restored_at: Time,

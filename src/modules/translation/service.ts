@@ -29,8 +29,6 @@ export interface Restored {
   restoredAt: string;
 }
 
-const unfinished: Condition = { field: 'status', is: 'any of', values: unfinishedStatuses };
-
 /** What the translation endpoints do, with plain values: it knows nothing of HTTP. */
 export class TranslationService {
   readonly #intake: Intake;
@@ -123,8 +121,7 @@ export class TranslationService {
   async incompleteSessions(): Promise<SessionView[]> {
     await this.#flusher.flush(this.#flushLimitMs);
     const found: SessionView[] = [];
-    for await (const stored of scan(this.#backend(sessions), sessions, [unfinished]))
-      found.push(sessionView(stored));
+    for await (const stored of this.#unfinished(sessions, [])) found.push(sessionView(stored));
     return found;
   }
 
@@ -140,8 +137,18 @@ export class TranslationService {
   }
 
   async *#unfinishedTasks(sessionId: string): AsyncGenerator<TaskView> {
-    const where: Condition[] = [{ field: 'session_id', is: 'equal', value: sessionId }, unfinished];
-    for await (const stored of scan(this.#backend(tasks), tasks, where)) yield taskView(stored);
+    const ofSession: Condition = { field: 'session_id', is: 'equal', value: sessionId };
+    for await (const stored of this.#unfinished(tasks, [ofSession])) yield taskView(stored);
+  }
+
+  /** One state after the other: an index holds the records of a state in the order of their keys. */
+  async *#unfinished(collection: Collection, where: readonly Condition[]): AsyncGenerator<StoredRecord> {
+    for (const status of unfinishedStatuses) {
+      yield* scan(this.#backend(collection), collection, [
+        ...where,
+        { field: 'status', is: 'equal', value: status },
+      ]);
+    }
   }
 
   async #stored(collection: Collection, id: string, message: string): Promise<StoredRecord> {

@@ -1,8 +1,15 @@
-import { count, eq, getTableColumns, getTableName, inArray } from 'drizzle-orm';
+import { count, eq, getTableColumns, inArray } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import { migrate } from 'drizzle-orm/mysql2/migrator';
-import { createPool, type Pool, type PoolConnection, type RowDataPacket } from 'mysql2/promise';
+import {
+  createPool,
+  type Pool,
+  type PoolConnection,
+  type QueryOptions,
+  type QueryValues,
+  type RowDataPacket,
+} from 'mysql2/promise';
 import type { MysqlConnection } from '../../config/backends.ts';
 import type { Collection } from '../collection.ts';
 import {
@@ -29,6 +36,8 @@ const connectLimitMs = 5_000;
 /** A statement that takes longer costs its connection: the server may be stopped rather than slow. */
 const statementLimitMs = 30_000;
 const migrationLockLimitSeconds = 60;
+/** An index on a large table takes its time. */
+const migrationLimitMs = 600_000;
 
 /**
  * What every connection is set to, whatever the server's defaults: values that do not fit are errors, never
@@ -42,7 +51,6 @@ export class MysqlBackend implements StorageBackend {
   readonly kind = 'mysql';
   readonly #database: string;
   readonly #pool: Pool;
-  readonly #db: MySql2Database;
   readonly #statements = new UpsertStatements();
   #opening: Promise<void> | undefined;
   #packetBytesMax = Number.POSITIVE_INFINITY;
@@ -62,9 +70,9 @@ export class MysqlBackend implements StorageBackend {
       dateStrings: true,
       jsonStrings: true,
       enableKeepAlive: true,
+      keepAliveInitialDelay: 10_000,
     });
     this.#pool.on('connection', (connection) => this.#prepare(connection));
-    this.#db = drizzle({ client: this.#pool });
   }
 
   open(): Promise<void> {
@@ -95,8 +103,8 @@ export class MysqlBackend implements StorageBackend {
   async existing(collection: Collection, keys: readonly string[]): Promise<Set<string>> {
     const { table, columns } = this.#tableAndColumns(collection);
     const key = columnOf(columns, collection.key);
-    const rows = await this.#ask(() =>
-      this.#db
+    const rows = await this.#ask((db) =>
+      db
         .select({ key })
         .from(table)
         .where(inArray(key, [...keys])),
@@ -106,8 +114,8 @@ export class MysqlBackend implements StorageBackend {
 
   async query(collection: Collection, query: Query): Promise<StoredRecord[]> {
     const { table, columns } = this.#tableAndColumns(collection);
-    const rows = await this.#ask(() =>
-      this.#db
+    const rows = await this.#ask((db) =>
+      db
         .select()
         .from(table)
         .where(whereOf(columns, collection.key, query))
@@ -120,8 +128,8 @@ export class MysqlBackend implements StorageBackend {
 
   async count(collection: Collection, where: readonly Condition[]): Promise<number> {
     const { table, columns } = this.#tableAndColumns(collection);
-    const [row] = await this.#ask(() =>
-      this.#db
+    const [row] = await this.#ask((db) =>
+      db
         .select({ total: count() })
         .from(table)
         .where(whereOf(columns, collection.key, { where })),
@@ -131,14 +139,14 @@ export class MysqlBackend implements StorageBackend {
 
   async delete(collection: Collection, key: string): Promise<boolean> {
     const { table, columns } = this.#tableAndColumns(collection);
-    const [result] = await this.#ask(() =>
-      this.#db.delete(table).where(eq(columnOf(columns, collection.key), key)),
+    const [result] = await this.#ask((db) =>
+      db.delete(table).where(eq(columnOf(columns, collection.key), key)),
     );
     return result.affectedRows > 0;
   }
 
   async healthCheck(): Promise<void> {
-    await this.#ask(() => this.#pool.query({ sql: 'SELECT 1', timeout: connectLimitMs }));
+    await this.#ask((db) => db.execute('SELECT 1'));
   }
 
   async close(): Promise<void> {
@@ -149,10 +157,11 @@ export class MysqlBackend implements StorageBackend {
   async #migrate(): Promise<void> {
     const lock = `persistence_service.${this.#database}`.slice(0, 64);
     await this.#withConnection(async (connection) => {
-      const [rows] = await connection.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS locked', [
-        lock,
-        migrationLockLimitSeconds,
-      ]);
+      const [rows] = await connection.query<RowDataPacket[]>({
+        sql: 'SELECT GET_LOCK(?, ?) AS locked',
+        values: [lock, migrationLockLimitSeconds],
+        timeout: (migrationLockLimitSeconds + 5) * 1000,
+      });
       if (rows[0]?.locked !== 1) {
         throw new StorageError(
           'retry',
@@ -161,7 +170,9 @@ export class MysqlBackend implements StorageBackend {
         );
       }
       try {
-        await migrate(drizzle({ client: connection }), { migrationsFolder: migrationsFolder('mysql') });
+        await migrate(drizzle({ client: limited(connection, migrationLimitMs) }), {
+          migrationsFolder: migrationsFolder('mysql'),
+        });
       } finally {
         await connection.query('SELECT RELEASE_LOCK(?)', [lock]);
       }
@@ -184,13 +195,11 @@ export class MysqlBackend implements StorageBackend {
   }
 
   /** Reads, once the tables are there. */
-  async #ask<T>(read: () => PromiseLike<T>): Promise<T> {
+  async #ask<T>(read: (db: MySql2Database) => PromiseLike<T>): Promise<T> {
     await this.open();
-    try {
-      return await read();
-    } catch (error) {
-      throw mysqlError(error);
-    }
+    return await this.#withConnection(
+      async (connection) => await read(drizzle({ client: limited(connection, statementLimitMs) })),
+    );
   }
 
   async #withConnection<T>(use: (connection: PoolConnection) => Promise<T>): Promise<T> {
@@ -225,6 +234,14 @@ export class MysqlBackend implements StorageBackend {
   }
 }
 
+/** The same connection for Drizzle, with the time limit on every statement. */
+function limited(connection: PoolConnection, timeout: number): PoolConnection {
+  const query = (options: QueryOptions, values?: QueryValues) =>
+    connection.query({ ...options, timeout }, values);
+  const execute = (sql: string, values?: QueryValues) => connection.query({ sql, timeout }, values);
+  return { query, execute } as unknown as PoolConnection;
+}
+
 /** The connection of a pool event is the driver's callback flavour. */
 interface RawConnection {
   query(sql: string, done: (error: unknown, rows?: readonly { bytes: number }[]) => void): void;
@@ -233,7 +250,7 @@ interface RawConnection {
 
 function tableOf(collection: Collection): MySqlTable {
   const table = tables[collection.name];
-  if (table === undefined || getTableName(table) !== collection.name) {
+  if (table === undefined) {
     throw new StorageError(
       'pause',
       'NO_TABLE',

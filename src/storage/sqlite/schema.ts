@@ -27,7 +27,7 @@ export const translationSessions = sqliteTable(
     ...envelope,
   },
   (table) => [
-    index('idx_sessions_status').on(table.status),
+    index('idx_sessions_status').on(table.status, table.session_id),
     index('idx_sessions_created_at').on(table.created_at),
     index('idx_sessions_updated_at').on(table.updated_at),
   ],
@@ -59,7 +59,7 @@ export const translationTasks = sqliteTable(
   (table) => [
     index('idx_tasks_batch_id').on(table.batch_id),
     index('idx_tasks_status').on(table.status),
-    index('idx_tasks_session_status').on(table.session_id, table.status),
+    index('idx_tasks_session_status').on(table.session_id, table.status, table.task_id),
     index('idx_tasks_session_created_at').on(table.session_id, table.created_at, table.task_id),
   ],
 );

@@ -46,7 +46,8 @@ export class StoreThread {
   async close(): Promise<void> {
     if (this.#worker === undefined) return;
     await this.#send('close', []).catch(() => {});
-    this.#worker.terminate();
+    // It may have been lost meanwhile.
+    this.#worker?.terminate();
     this.#worker = undefined;
     this.#opening = undefined;
   }

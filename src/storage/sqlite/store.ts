@@ -35,14 +35,13 @@ export class SqliteStore {
       path,
       role === 'writer' ? { create: true, readwrite: true } : { readonly: true },
     );
-    this.#database.run(`PRAGMA busy_timeout = ${lockWaitMs}`);
     this.#db = drizzle({ client: this.#database });
-    if (role === 'writer') {
-      this.#database.run('PRAGMA journal_mode = WAL');
-      // A commit is on disk when it returns: the journal lets go of what is committed.
-      this.#database.run('PRAGMA synchronous = FULL');
-      this.#database.run('PRAGMA foreign_keys = ON');
-      migrate(this.#db, { migrationsFolder: migrationsFolder('sqlite') });
+    try {
+      this.#prepare(role);
+    } catch (error) {
+      // Opening is tried again for ever: each attempt has to give its file back.
+      this.#database.close();
+      throw error;
     }
   }
 
@@ -101,6 +100,16 @@ export class SqliteStore {
       .returning({ key: columnOf(getTableColumns(table), collection.key) })
       .all();
     return deleted.length > 0;
+  }
+
+  #prepare(role: 'writer' | 'reader'): void {
+    this.#database.run(`PRAGMA busy_timeout = ${lockWaitMs}`);
+    if (role === 'reader') return;
+    this.#database.run('PRAGMA journal_mode = WAL');
+    // A commit is on disk when it returns: the journal lets go of what is committed.
+    this.#database.run('PRAGMA synchronous = FULL');
+    this.#database.run('PRAGMA foreign_keys = ON');
+    migrate(this.#db, { migrationsFolder: migrationsFolder('sqlite') });
   }
 
   healthCheck(): void {
