@@ -25,7 +25,10 @@ export type StoredRecord = Readonly<Record<string, unknown>> & Readonly<Envelope
 
 export type Condition =
   | { field: string; is: 'equal'; value: string | number }
-  | { field: string; is: 'any of'; values: readonly (string | number)[] };
+  | { field: string; is: 'any of'; values: readonly (string | number)[] }
+  | { field: string; is: 'at least' | 'at most'; value: string | number }
+  /** Letters from A to Z match in either case. */
+  | { field: string; is: 'contains'; value: string };
 
 export interface Query {
   /** All of them must hold. */

@@ -5,18 +5,24 @@ import { describeError } from '../../platform/errors.ts';
 import { formatInstant } from '../../platform/instant.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { batchRecordsMax, type Collection } from '../../storage/collection.ts';
+import type { Listing } from './listing.ts';
 import {
   Accepted,
   Flushed,
+  FreshQuery,
   IncompleteSessions,
   RestoredSession,
   SessionBatch,
   SessionParams,
+  SessionsPage,
+  SessionsQuery,
   SessionTasksPage,
   SessionTasksQuery,
   SessionView,
   TaskBatch,
   TaskParams,
+  TasksPage,
+  TasksQuery,
   TaskView,
 } from './model.ts';
 import { sessions, tasks } from './records.ts';
@@ -80,37 +86,76 @@ export function translationRoutes(service: TranslationService, bodyBytesMax: num
         },
       },
     )
-    .get('/sessions/:session_id', ({ params }) => service.session(params.session_id), {
-      params: SessionParams,
-      response: { 200: SessionView },
-      detail: { summary: 'One session' },
-    })
+    .get(
+      '/sessions',
+      async ({ query: { fresh, ...query } }) => {
+        if (fresh === 'true') await service.freshen();
+        return await service.sessions(query, listingOf(query, 'desc'));
+      },
+      {
+        query: SessionsQuery,
+        response: { 200: SessionsPage },
+        detail: { summary: 'Sessions', description: 'The newest first, unless asked otherwise.' },
+      },
+    )
+    .get(
+      '/sessions/:session_id',
+      async ({ params, query: { fresh } }) => {
+        if (fresh === 'true') await service.freshen();
+        return await service.session(params.session_id);
+      },
+      {
+        params: SessionParams,
+        query: FreshQuery,
+        response: { 200: SessionView },
+        detail: { summary: 'One session' },
+      },
+    )
     .get(
       '/sessions/:session_id/tasks',
-      async ({ params, query: { page = 1, page_size = pageSizeDefault, ...filter } }) => ({
-        session_id: params.session_id,
-        ...(await service.sessionTasks(
-          params.session_id,
-          filter,
-          Number(page),
-          Math.min(Number(page_size), pageSizeMax),
-        )),
-      }),
+      async ({ params, query: { fresh, ...query } }) => {
+        if (fresh === 'true') await service.freshen();
+        const page = await service.sessionTasks(params.session_id, query, listingOf(query, 'asc'));
+        return { session_id: params.session_id, ...page };
+      },
       {
         params: SessionParams,
         query: SessionTasksQuery,
         response: { 200: SessionTasksPage },
         detail: {
           summary: 'Tasks of a session',
-          description: 'In the order in which they were first accepted.',
+          description: 'In the order in which they were first accepted, unless asked otherwise.',
         },
       },
     )
-    .get('/tasks/:task_id', ({ params }) => service.task(params.task_id), {
-      params: TaskParams,
-      response: { 200: TaskView },
-      detail: { summary: 'One task' },
-    })
+    .get(
+      '/tasks',
+      async ({ query: { fresh, ...query } }) => {
+        if (fresh === 'true') await service.freshen();
+        return await service.tasks(query, listingOf(query, 'desc'));
+      },
+      {
+        query: TasksQuery,
+        response: { 200: TasksPage },
+        detail: {
+          summary: 'Tasks of all sessions',
+          description: 'The newest first, unless asked otherwise.',
+        },
+      },
+    )
+    .get(
+      '/tasks/:task_id',
+      async ({ params, query: { fresh } }) => {
+        if (fresh === 'true') await service.freshen();
+        return await service.task(params.task_id);
+      },
+      {
+        params: TaskParams,
+        query: FreshQuery,
+        response: { 200: TaskView },
+        detail: { summary: 'One task' },
+      },
+    )
     .get(
       '/recovery/incomplete-sessions',
       async () => {
@@ -142,6 +187,28 @@ export function translationRoutes(service: TranslationService, bodyBytesMax: num
         },
       },
     );
+}
+
+interface ListingQuery {
+  page?: number | undefined;
+  page_size?: number | undefined;
+  cursor?: string | undefined;
+  sort_by?: Listing['sortBy'] | undefined;
+  order?: Listing['order'] | undefined;
+}
+
+function listingOf(
+  { page, page_size = pageSizeDefault, cursor, sort_by, order }: ListingQuery,
+  usualOrder: Listing['order'],
+): Listing {
+  return {
+    // The text of digits, until here.
+    page: page === undefined ? undefined : Number(page),
+    pageSize: Math.min(Number(page_size), pageSizeMax),
+    cursor,
+    sortBy: sort_by ?? 'created_at',
+    order: order ?? usualOrder,
+  };
 }
 
 function acceptedAnswer({ count, acceptedAtMs }: AcceptedBatch) {

@@ -1,8 +1,10 @@
+import type { TSchema } from '@sinclair/typebox';
 import { t } from 'elysia';
 import { Count, Nullable, OneOf, Time } from '../../http/answer-schemas.ts';
 import { QueryInteger } from '../../http/query-schemas.ts';
 import { batchRecordsMax } from '../../storage/collection.ts';
-import { Choice } from '../../storage/field.ts';
+import { Choice, Instant } from '../../storage/field.ts';
+import { sortFields, sortOrders } from './listing.ts';
 import { SessionId, SessionRecord, sessionStatuses, TaskId, TaskRecord, taskStatuses } from './records.ts';
 
 /** Fields that this version does not know are ignored: old and new clients mix. */
@@ -34,11 +36,56 @@ export const Flushed = t.Object({
 export const SessionParams = t.Object({ session_id: SessionId });
 export const TaskParams = t.Object({ task_id: TaskId });
 
-export const SessionTasksQuery = t.Object({
-  status: t.Optional(Choice(taskStatuses, { description: 'Only tasks in this state.' })),
-  sheet_name: t.Optional(t.String({ description: 'Only tasks of this sheet.' })),
+const fresh = {
+  fresh: t.Optional(
+    Choice(['true', 'false'], {
+      description: 'true: first write what this instance has buffered, so that it is seen.',
+    }),
+  ),
+};
+export const FreshQuery = t.Object(fresh);
+
+const listing = {
+  ...fresh,
   page: t.Optional(QueryInteger({ description: 'Page, from 1.' })),
-  page_size: t.Optional(QueryInteger({ description: 'Tasks a page; above 100 means 100.' })),
+  page_size: t.Optional(QueryInteger({ description: 'Items a page; 20 if not given, above 100 means 100.' })),
+  cursor: t.Optional(
+    t.String({
+      description: 'next_cursor of an earlier page, instead of page: stable and quick however deep.',
+    }),
+  ),
+  sort_by: t.Optional(
+    Choice(sortFields, { description: 'What to sort by; created_at if not given. Ties break by the id.' }),
+  ),
+  order: t.Optional(Choice(sortOrders, { description: 'In which direction.' })),
+};
+const dates = {
+  from_date: t.Optional(Instant({ description: 'First accepted at this time or later.' })),
+  to_date: t.Optional(
+    Instant({
+      description: 'First accepted at this time or earlier; a day without a time includes all of it.',
+    }),
+  ),
+};
+const taskFilters = {
+  status: t.Optional(Choice(taskStatuses, { description: 'Only tasks in this state.' })),
+  batch_id: t.Optional(t.String({ description: 'Only tasks of this batch.' })),
+  sheet_name: t.Optional(t.String({ description: 'Only tasks of this sheet.' })),
+};
+
+export const SessionsQuery = t.Object({
+  ...listing,
+  ...dates,
+  status: t.Optional(Choice(sessionStatuses, { description: 'Only sessions in this state.' })),
+  llm_provider: t.Optional(t.String({ description: 'Only sessions with this provider.' })),
+  filename: t.Optional(
+    t.String({ description: 'Only sessions whose file name contains this; A to Z in either case.' }),
+  ),
+});
+export const SessionTasksQuery = t.Object({ ...listing, ...dates, ...taskFilters });
+export const TasksQuery = t.Object({
+  ...SessionTasksQuery.properties,
+  session_id: t.Optional(t.String({ description: 'Only tasks of this session.' })),
 });
 
 export const SessionView = t.Object({
@@ -84,14 +131,20 @@ export const TaskView = t.Object({
   updated_at: Time,
 });
 
-export const SessionTasksPage = t.Object({
-  session_id: t.String(),
-  total: Count('Tasks that match.'),
-  page: t.Integer(),
+const pageOf = <Item extends TSchema>(item: Item) => ({
+  total: Count('Items that match, on all pages.'),
+  page: Nullable<number>('integer', { description: 'The page; null behind a cursor.' }),
   page_size: t.Integer(),
   total_pages: Count('Pages in all.'),
-  items: t.Array(TaskView),
+  next_cursor: Nullable<string>('string', {
+    description: 'Where the next page begins; null on the last one.',
+  }),
+  items: t.Array(item),
 });
+
+export const SessionsPage = t.Object(pageOf(SessionView));
+export const TasksPage = t.Object(pageOf(TaskView));
+export const SessionTasksPage = t.Object({ session_id: t.String(), ...pageOf(TaskView) });
 
 export const IncompleteSessions = t.Object({
   count: Count('Sessions in the list.'),

@@ -6,20 +6,28 @@ import { formatInstant } from '../../platform/instant.ts';
 import type { Collection } from '../../storage/collection.ts';
 import { type Condition, type StorageBackend, type StoredRecord, scan } from '../../storage/contract.ts';
 import type { StorageRegistry } from '../../storage/registry.ts';
+import { acceptedBetween, type Listing, listPage, type Page } from './listing.ts';
 import { sessions, tasks, unfinishedStatuses } from './records.ts';
 import { type SessionView, sessionView, type TaskView, taskView } from './views.ts';
 
-export interface TaskFilter {
-  status?: string;
-  sheet_name?: string;
+/** What sessions are asked for; each given one must hold. */
+export interface SessionFilter {
+  status?: string | undefined;
+  llm_provider?: string | undefined;
+  /** A part of the name. */
+  filename?: string | undefined;
+  from_date?: string | undefined;
+  to_date?: string | undefined;
 }
 
-export interface Page<Item> {
-  total: number;
-  page: number;
-  page_size: number;
-  total_pages: number;
-  items: Item[];
+/** What tasks are asked for; each given one must hold. */
+export interface TaskFilter {
+  session_id?: string | undefined;
+  status?: string | undefined;
+  batch_id?: string | undefined;
+  sheet_name?: string | undefined;
+  from_date?: string | undefined;
+  to_date?: string | undefined;
 }
 
 /** Unfinished work of a session: the tasks come one by one, however many they are. */
@@ -83,43 +91,39 @@ export class TranslationService {
     return taskView(await this.#stored(tasks, id, 'Task not found'));
   }
 
+  /** Writes what this instance has buffered, so that the read that follows sees it. */
+  async freshen(): Promise<void> {
+    await this.#flusher.flush(this.#flushLimitMs);
+  }
+
+  /** One page of all sessions. */
+  sessions(
+    { filename, from_date, to_date, ...equals }: SessionFilter,
+    listing: Listing,
+  ): Promise<Page<SessionView>> {
+    const where = [...equalTo(equals), ...acceptedBetween(from_date, to_date)];
+    if (filename !== undefined) where.push({ field: 'filename', is: 'contains', value: filename });
+    return listPage(this.#backend(sessions), sessions, where, listing, sessionView);
+  }
+
+  /** One page of all tasks. */
+  tasks({ from_date, to_date, ...equals }: TaskFilter, listing: Listing): Promise<Page<TaskView>> {
+    const where = [...equalTo(equals), ...acceptedBetween(from_date, to_date)];
+    return listPage(this.#backend(tasks), tasks, where, listing, taskView);
+  }
+
   /**
-   * One page of a session's tasks, in the order in which they were first accepted.
+   * One page of a session's tasks.
    * @throws ServiceError NOT_FOUND
    */
-  async sessionTasks(
-    id: string,
-    filter: TaskFilter,
-    page: number,
-    pageSize: number,
-  ): Promise<Page<TaskView>> {
+  async sessionTasks(id: string, filter: TaskFilter, listing: Listing): Promise<Page<TaskView>> {
     await this.#stored(sessions, id, 'Session not found');
-    const backend = this.#backend(tasks);
-    const where: Condition[] = [{ field: 'session_id', is: 'equal', value: id }];
-    if (filter.status !== undefined) where.push({ field: 'status', is: 'equal', value: filter.status });
-    if (filter.sheet_name !== undefined)
-      where.push({ field: 'sheet_name', is: 'equal', value: filter.sheet_name });
-    const [total, rows] = await Promise.all([
-      backend.count(tasks, where),
-      backend.query(tasks, {
-        where,
-        orderBy: { field: 'created_at', direction: 'asc' },
-        limit: pageSize,
-        offset: (page - 1) * pageSize,
-      }),
-    ]);
-    return {
-      total,
-      page,
-      page_size: pageSize,
-      total_pages: Math.ceil(total / pageSize),
-      items: rows.map(taskView),
-    };
+    return await this.tasks({ ...filter, session_id: id }, listing);
   }
 
   /** Every session that is pending or processing, those included that are only in the buffer so far. */
   async incompleteSessions(): Promise<SessionView[]> {
-    await this.#flusher.flush(this.#flushLimitMs);
+    await this.freshen();
     const found: SessionView[] = [];
     for await (const stored of this.#unfinished(sessions, [])) found.push(sessionView(stored));
     return found;
@@ -130,7 +134,7 @@ export class TranslationService {
    * @throws ServiceError NOT_FOUND
    */
   async restore(id: string): Promise<Restored> {
-    await this.#flusher.flush(this.#flushLimitMs);
+    await this.freshen();
     const session = await this.session(id);
     const restoredAt = formatInstant(Math.floor(this.#clock.nowMs() / 1000) * 1000);
     return { session, tasks: this.#unfinishedTasks(id), restoredAt };
@@ -157,4 +161,10 @@ export class TranslationService {
       throw new ServiceError('NOT_FOUND', message, { extra: { [collection.key]: id } });
     return stored;
   }
+}
+
+function equalTo(values: Readonly<Record<string, string | undefined>>): Condition[] {
+  return Object.entries(values).flatMap(([field, value]) =>
+    value === undefined ? [] : [{ field, is: 'equal', value }],
+  );
 }

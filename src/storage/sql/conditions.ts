@@ -1,4 +1,4 @@
-import { and, asc, type Column, desc, eq, gt, inArray, lt, or, type SQL } from 'drizzle-orm';
+import { and, asc, type Column, desc, eq, gt, gte, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm';
 import type { Condition, Query } from '../contract.ts';
 
 /** A table's columns by field name, as Drizzle describes them. */
@@ -32,7 +32,18 @@ export function orderOf(columns: Columns, key: string, { orderBy }: Query): SQL[
 
 function conditionSql(columns: Columns, condition: Condition): SQL {
   const column = columnOf(columns, condition.field);
-  return condition.is === 'equal' ? eq(column, condition.value) : inArray(column, [...condition.values]);
+  switch (condition.is) {
+    case 'equal':
+      return eq(column, condition.value);
+    case 'any of':
+      return inArray(column, [...condition.values]);
+    case 'at least':
+      return gte(column, condition.value);
+    case 'at most':
+      return lte(column, condition.value);
+    case 'contains':
+      return sql`instr(lower(${column}), lower(${condition.value})) > 0`;
+  }
 }
 
 function behind(columns: Columns, key: string, { after, orderBy }: Partial<Query>): SQL | undefined {
