@@ -4,22 +4,25 @@ import { errorAnswers } from './http/errors.ts';
 import { requestMetrics } from './http/metrics.ts';
 import { openApi } from './http/openapi.ts';
 import { requestIds } from './http/request-id.ts';
+import type { BufferStatisticsParts } from './modules/persistence/buffer-statistics.ts';
+import { firstApiPrefix, persistenceRoutes } from './modules/persistence/index.ts';
 import type { Health } from './modules/system/health.ts';
 import { systemRoutes } from './modules/system/index.ts';
-import { translationRoutes } from './modules/translation/index.ts';
+import { translationRoutes, writeRoutes } from './modules/translation/index.ts';
 import type { TranslationService } from './modules/translation/service.ts';
 import type { Logger } from './platform/logger.ts';
 
 export interface AppParts {
   translation: TranslationService;
   health: Health;
+  statistics: BufferStatisticsParts;
   metrics: Registry;
   logger: Logger;
   bodyBytesMax: number;
 }
 
 /** The HTTP application: every route, and what all of them share. */
-export function createApp({ translation, health, metrics, logger, bodyBytesMax }: AppParts) {
+export function createApp({ translation, health, statistics, metrics, logger, bodyBytesMax }: AppParts) {
   // Host names shorter than four letters are names too, such as `db`.
   // Compiled at once: a schema that does not compile is found at the start, not by a request.
   return new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
@@ -28,7 +31,10 @@ export function createApp({ translation, health, metrics, logger, bodyBytesMax }
     .use(errorAnswers(logger))
     .use(openApi())
     .use(systemRoutes(health, metrics))
-    .use(translationRoutes(translation, bodyBytesMax, logger));
+    .use(writeRoutes('/api/v1/translation', translation, bodyBytesMax))
+    .use(translationRoutes(translation, logger))
+    .use(writeRoutes(firstApiPrefix, translation, bodyBytesMax))
+    .use(persistenceRoutes(statistics));
 }
 
 /** The type from which a typed client is made. */

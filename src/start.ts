@@ -124,6 +124,7 @@ export async function startService(config: Config, parts: StartParts): Promise<S
         flushLimitMs: config.buffer.flush_timeout_seconds * 1000,
       }),
       health: new Health(healthParts),
+      statistics: healthParts,
       metrics,
       logger,
       bodyBytesMax: config.service.body_bytes_max,

@@ -45,6 +45,12 @@ export interface FlushStatistics {
   written: ReadonlyMap<string, number>;
   quarantined: number;
   lastFlushAtMs: number | undefined;
+  /** When the timer starts the next flush, unless something else does before; undefined while one runs. */
+  nextFlushAtMs: number | undefined;
+  /** Flushes since midnight, UTC. */
+  flushesToday: number;
+  /** How long all flushes took together. */
+  durationMsTotal: number;
 }
 
 /**
@@ -78,6 +84,10 @@ export class Flusher {
   #held = 0;
   #quarantined = 0;
   #lastFlushAtMs: number | undefined;
+  #nextFlushAtMs: number | undefined;
+  #today = 0;
+  #flushesToday = 0;
+  #durationMsTotal = 0;
 
   constructor(options: FlusherOptions, parts: FlusherParts) {
     this.#options = options;
@@ -100,6 +110,9 @@ export class Flusher {
       written: this.#written,
       quarantined: this.#quarantined,
       lastFlushAtMs: this.#lastFlushAtMs,
+      nextFlushAtMs: this.#mode === 'idle' ? this.#nextFlushAtMs : undefined,
+      flushesToday: this.#today === dayOf(this.#parts.clock.nowMs()) ? this.#flushesToday : 0,
+      durationMsTotal: this.#durationMsTotal,
     };
   }
 
@@ -185,6 +198,7 @@ export class Flusher {
   }
 
   #scheduleTimer(): void {
+    this.#nextFlushAtMs = this.#parts.clock.nowMs() + this.#options.flushIntervalMs;
     this.#cancelTimer = this.#parts.clock.schedule(this.#options.flushIntervalMs, () => this.#demand());
   }
 
@@ -202,8 +216,10 @@ export class Flusher {
         this.#demanded = false;
         const set = this.#parts.buffer.take();
         if (set !== undefined) {
+          const startedMs = this.#parts.clock.nowMs();
           // A fault of ours is tried again too, where everybody can see it.
           await this.#retry.untilItWorks(() => this.#writeSet(set));
+          this.#countFlush(startedMs);
           await this.#settle(set);
         } else await this.#release();
       }
@@ -228,12 +244,19 @@ export class Flusher {
     }
   }
 
+  #countFlush(startedMs: number): void {
+    const nowMs = this.#parts.clock.nowMs();
+    this.#flushes += 1;
+    this.#durationMsTotal += nowMs - startedMs;
+    this.#lastFlushAtMs = nowMs;
+    this.#flushesToday = (this.#today === dayOf(nowMs) ? this.#flushesToday : 0) + 1;
+    this.#today = dayOf(nowMs);
+  }
+
   async #settle(set: FlushSet): Promise<void> {
-    const { buffer, clock } = this.#parts;
+    const { buffer } = this.#parts;
     buffer.settle(set);
     this.#settledSequence = set.throughSequence;
-    this.#flushes += 1;
-    this.#lastFlushAtMs = clock.nowMs();
     this.#held = buffer.heldSize;
     await this.#release();
     for (const waiter of this.#waiting) {
@@ -316,4 +339,9 @@ export class Flusher {
       reason: refused.reason,
     });
   }
+}
+
+/** The number of a day, UTC. */
+function dayOf(instantMs: number): number {
+  return Math.floor(instantMs / 86_400_000);
 }

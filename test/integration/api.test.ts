@@ -517,6 +517,7 @@ for (const storage of storages) {
           page_size: 20,
           total_pages: 0,
           items: [],
+          next_cursor: null,
         });
       });
     });
@@ -848,6 +849,7 @@ interface TaskPage {
   total: number;
   page: number;
   page_size: number;
+  next_cursor?: string | null;
   total_pages: number;
   items: Fields[];
 }

@@ -31,11 +31,15 @@ import type { Restored, TranslationService } from './service.ts';
 const pageSizeDefault = 20;
 const pageSizeMax = 100;
 
-/** The routes of `/api/v1/translation`. */
-export function translationRoutes(service: TranslationService, bodyBytesMax: number, logger: Logger) {
+/** The routes that write: those of `/api/v1/translation`, and the same under the prefix of the first API. */
+export function writeRoutes<const Prefix extends string>(
+  prefix: Prefix,
+  service: TranslationService,
+  bodyBytesMax: number,
+) {
   const parserOf = ({ batchField }: Collection) =>
     jsonParser(bodyBytesMax, { field: batchField, recordsMax: batchRecordsMax });
-  return new Elysia({ prefix: '/api/v1/translation', normalize: false, tags: ['translation'] })
+  return new Elysia({ prefix, normalize: false, tags: ['write'] })
     .decorate(noBytes)
     .post(
       '/sessions/batch',
@@ -85,7 +89,12 @@ export function translationRoutes(service: TranslationService, bodyBytesMax: num
           description: 'Answers 200 only when everything accepted before the call is in storage.',
         },
       },
-    )
+    );
+}
+
+/** The other routes of `/api/v1/translation`. */
+export function translationRoutes(service: TranslationService, logger: Logger) {
+  return new Elysia({ prefix: '/api/v1/translation', normalize: false, tags: ['translation'] })
     .get(
       '/sessions',
       async ({ query: { fresh, ...query } }) => {

@@ -97,18 +97,16 @@ export class TranslationService {
   }
 
   /** One page of all sessions. */
-  sessions(
-    { filename, from_date, to_date, ...equals }: SessionFilter,
-    listing: Listing,
-  ): Promise<Page<SessionView>> {
-    const where = [...equalTo(equals), ...acceptedBetween(from_date, to_date)];
-    if (filename !== undefined) where.push({ field: 'filename', is: 'contains', value: filename });
+  sessions(filter: SessionFilter, listing: Listing): Promise<Page<SessionView>> {
+    const where = conditionsOf(filter, ['status', 'llm_provider']);
+    if (filter.filename !== undefined)
+      where.push({ field: 'filename', is: 'contains', value: filter.filename });
     return listPage(this.#backend(sessions), sessions, where, listing, sessionView);
   }
 
   /** One page of all tasks. */
-  tasks({ from_date, to_date, ...equals }: TaskFilter, listing: Listing): Promise<Page<TaskView>> {
-    const where = [...equalTo(equals), ...acceptedBetween(from_date, to_date)];
+  tasks(filter: TaskFilter, listing: Listing): Promise<Page<TaskView>> {
+    const where = conditionsOf(filter, ['session_id', 'status', 'batch_id', 'sheet_name']);
     return listPage(this.#backend(tasks), tasks, where, listing, taskView);
   }
 
@@ -163,8 +161,19 @@ export class TranslationService {
   }
 }
 
-function equalTo(values: Readonly<Record<string, string | undefined>>): Condition[] {
-  return Object.entries(values).flatMap(([field, value]) =>
-    value === undefined ? [] : [{ field, is: 'equal', value }],
-  );
+interface DateFilter {
+  from_date?: string | undefined;
+  to_date?: string | undefined;
+}
+
+/** That the named fields equal what the filter gives, and that its dates hold. */
+function conditionsOf<Filter extends DateFilter>(
+  filter: Filter,
+  fields: readonly Exclude<keyof Filter & string, keyof DateFilter>[],
+): Condition[] {
+  const equal = fields.flatMap((field): Condition[] => {
+    const value = filter[field];
+    return typeof value === 'string' ? [{ field, is: 'equal', value }] : [];
+  });
+  return [...equal, ...acceptedBetween(filter.from_date, filter.to_date)];
 }

@@ -86,6 +86,8 @@ export const translationTasks = mysqlTable(
     index('idx_session_status').on(table.session_id, table.status),
     // A session's tasks in the order of their acceptance; the key, by which ties break, is part of every index.
     index('idx_session_created_at').on(table.session_id, table.created_at),
+    index('idx_created_at').on(table.created_at),
+    index('idx_updated_at').on(table.updated_at),
   ],
 );
 

@@ -61,5 +61,7 @@ export const translationTasks = sqliteTable(
     index('idx_tasks_status').on(table.status),
     index('idx_tasks_session_status').on(table.session_id, table.status, table.task_id),
     index('idx_tasks_session_created_at').on(table.session_id, table.created_at, table.task_id),
+    index('idx_tasks_created_at').on(table.created_at, table.task_id),
+    index('idx_tasks_updated_at').on(table.updated_at, table.task_id),
   ],
 );

@@ -1,0 +1,14 @@
+import { Elysia } from 'elysia';
+import { type BufferStatisticsParts, bufferStatistics } from './buffer-statistics.ts';
+import { BufferStatistics } from './model.ts';
+
+export const firstApiPrefix = '/api/v1/persistence';
+
+/** What the first API has that the others lack; its writes are those of the translation API under its own prefix. */
+export function persistenceRoutes(parts: BufferStatisticsParts) {
+  return new Elysia({ prefix: firstApiPrefix, normalize: false, tags: ['first API'] }).get(
+    '/stats',
+    () => bufferStatistics(parts),
+    { response: { 200: BufferStatistics }, detail: { summary: 'The buffer and its flushes' } },
+  );
+}
