@@ -17,12 +17,22 @@ export interface AppParts {
   health: Health;
   statistics: BufferStatisticsParts;
   metrics: Registry;
+  /** The configuration, without its secrets. */
+  config: Record<string, unknown>;
   logger: Logger;
   bodyBytesMax: number;
 }
 
 /** The HTTP application: every route, and what all of them share. */
-export function createApp({ translation, health, statistics, metrics, logger, bodyBytesMax }: AppParts) {
+export function createApp({
+  translation,
+  health,
+  statistics,
+  metrics,
+  config,
+  logger,
+  bodyBytesMax,
+}: AppParts) {
   // Host names shorter than four letters are names too, such as `db`.
   // Compiled at once: a schema that does not compile is found at the start, not by a request.
   return new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
@@ -30,7 +40,7 @@ export function createApp({ translation, health, statistics, metrics, logger, bo
     .use(requestMetrics(metrics))
     .use(errorAnswers(logger))
     .use(openApi())
-    .use(systemRoutes(health, metrics))
+    .use(systemRoutes({ health, metrics, config }))
     .use(writeRoutes('/api/v1/translation', translation, bodyBytesMax))
     .use(translationRoutes(translation, logger))
     .use(writeRoutes(firstApiPrefix, translation, bodyBytesMax))

@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import { createApp } from './app.ts';
 import { type BackendConfig, backendsOf } from './config/backends.ts';
 import { ConfigError } from './config/load.ts';
+import { redacted } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
 import { Flusher } from './engine/flusher.ts';
 import { Intake } from './engine/intake.ts';
@@ -110,6 +111,7 @@ export async function startService(config: Config, parts: StartParts): Promise<S
       counted: { sessions: sessions.name, tasks: tasks.name },
       capacity: config.buffer.max_buffer_size,
       backlogMsMax: config.health.backlog_seconds_max * 1000,
+      headroomBytes: Math.min(config.service.body_bytes_max, config.journal.bytes_max / 10),
       startedAtMs,
     };
     const metrics: Registry = createMetrics();
@@ -125,6 +127,7 @@ export async function startService(config: Config, parts: StartParts): Promise<S
       }),
       health: new Health(healthParts),
       statistics: healthParts,
+      config: redacted(config),
       metrics,
       logger,
       bodyBytesMax: config.service.body_bytes_max,

@@ -3,6 +3,7 @@ import type { Quarantine } from '../../engine/quarantine.ts';
 import type { WriteBuffer } from '../../engine/write-buffer.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { type Clock, withTimeLimit } from '../../platform/clock.ts';
+import type { ServiceError } from '../../platform/errors.ts';
 import { formatInstant } from '../../platform/instant.ts';
 import { serviceVersion } from '../../platform/version.ts';
 import type { StorageRegistry } from '../../storage/registry.ts';
@@ -18,6 +19,8 @@ export interface HealthParts {
   counted: { sessions: string; tasks: string };
   capacity: number;
   backlogMsMax: number;
+  /** Readiness ends when the journal has no room for so much, before batches are refused. */
+  headroomBytes: number;
   startedAtMs: number;
 }
 
@@ -29,6 +32,11 @@ export class Health {
 
   constructor(parts: HealthParts) {
     this.#parts = parts;
+  }
+
+  /** Why a batch of `headroomBytes` would be refused now; undefined when it would be accepted. */
+  refusal(): ServiceError | undefined {
+    return this.#parts.journal.refusal(this.#parts.headroomBytes);
   }
 
   async report() {

@@ -2,10 +2,27 @@ import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
 import { serviceVersion } from '../../platform/version.ts';
 import type { Health } from './health.ts';
-import { HealthReport, ServiceInfo } from './model.ts';
+import { Alive, ConfigView, HealthReport, Readiness, ServiceInfo } from './model.ts';
+
+export interface SystemParts {
+  health: Health;
+  metrics: Registry;
+  /** The configuration, without its secrets. */
+  config: Record<string, unknown>;
+}
 
 /** What an operator, a load balancer or a monitor asks. */
-export function systemRoutes(health: Health, metrics: Registry) {
+export function systemRoutes({ health, metrics, config }: SystemParts) {
+  const healthHooks = {
+    response: { 200: HealthReport, 503: HealthReport },
+    detail: {
+      summary: 'How the service is',
+      description: '503 when storage does not answer, records wait too long, or the journal has failed.',
+    },
+  };
+  const metricsHooks = { detail: { summary: 'Metrics for Prometheus' } };
+  const metricsAnswer = async (): Promise<Response> =>
+    new Response(await metrics.metrics(), { headers: { 'content-type': metrics.contentType } });
   return new Elysia({ normalize: false, tags: ['system'] })
     .get(
       '/',
@@ -14,28 +31,44 @@ export function systemRoutes(health: Health, metrics: Registry) {
         status: 'running' as const,
         version: serviceVersion,
       }),
-      {
-        response: { 200: ServiceInfo },
-        detail: { summary: 'That the service runs, and its version' },
-      },
+      { response: { 200: ServiceInfo }, detail: { summary: 'That the service runs, and its version' } },
     )
+    .get('/health', async ({ status }) => reportWith(status, await health.report()), healthHooks)
     .get(
-      '/health',
-      async ({ status }) => {
-        const report = await health.report();
-        return status(report.status === 'healthy' ? 200 : 503, report);
+      '/api/v1/system/health',
+      async ({ status }) => reportWith(status, await health.report()),
+      healthHooks,
+    )
+    .get('/health/live', () => ({ status: 'alive' as const }), {
+      response: { 200: Alive },
+      detail: { summary: 'That the process answers' },
+    })
+    .get(
+      '/health/ready',
+      ({ status }) => {
+        const refusal = health.refusal();
+        return refusal === undefined
+          ? status(200, { status: 'ready' as const })
+          : status(503, { status: 'not ready' as const, reason: refusal.code });
       },
       {
-        response: { 200: HealthReport, 503: HealthReport },
+        response: { 200: Readiness, 503: Readiness },
         detail: {
-          summary: 'How the service is',
-          description: '503 when storage does not answer, records wait too long, or the journal has failed.',
+          summary: 'Whether batches are accepted',
+          description: '503 while the journal is almost full or has failed.',
         },
       },
     )
-    .get(
-      '/api/v1/system/metrics',
-      async () => new Response(await metrics.metrics(), { headers: { 'content-type': metrics.contentType } }),
-      { detail: { summary: 'Metrics for Prometheus' } },
-    );
+    .get('/metrics', metricsAnswer, metricsHooks)
+    .get('/api/v1/system/metrics', metricsAnswer, metricsHooks)
+    .get('/api/v1/system/config', () => config, {
+      response: { 200: ConfigView },
+      detail: { summary: 'The configuration in effect' },
+    });
+}
+
+type Report = Awaited<ReturnType<Health['report']>>;
+
+function reportWith<Answer>(status: (code: 200 | 503, report: Report) => Answer, report: Report): Answer {
+  return status(report.status === 'healthy' ? 200 : 503, report);
 }

@@ -42,3 +42,15 @@ export const HealthReport = t.Object({
   uptime_seconds: Count('Seconds since the start.'),
   version: t.String(),
 });
+
+export const Alive = t.Object({ status: t.Literal('alive') });
+
+export const Readiness = t.Object({
+  status: OneOf(['ready', 'not ready']),
+  reason: t.Optional(t.String({ description: 'The code that batches are refused with.' })),
+});
+
+/** The sections of the configuration, as `config.yaml` has them. */
+export const ConfigView = t.Record(t.String(), t.Unknown(), {
+  description: 'The configuration in effect, defaults included, secrets hidden.',
+});
