@@ -14,6 +14,7 @@ import { Journal, type JournalOptions } from './journal/journal.ts';
 import { createMetrics, observeEngine } from './modules/system/gauges.ts';
 import { Health } from './modules/system/health.ts';
 import { sessions, tasks, translationCollections } from './modules/translation/records.ts';
+import { RecoveryLog } from './modules/translation/recovery.ts';
 import { TranslationService } from './modules/translation/service.ts';
 import { type Clock, systemClock, withTimeLimit } from './platform/clock.ts';
 import { type DurableFiles, systemFiles } from './platform/durable-files.ts';
@@ -80,6 +81,7 @@ export async function startService(config: Config, parts: StartParts): Promise<S
     const { replayed, visit } = replayInto(buffer, registry);
     const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts, visit);
     lifecycle.onClose('journal', closeLimitMs, () => journal.close());
+    const finishedAtMs = clock.nowMs();
     for (const frame of replayed.unreadable) await quarantine.addFrame(frame);
     if (report.frames > 0 || report.damagedRanges > 0 || report.lostFrames > 0) {
       logger[report.damagedRanges > 0 || report.lostFrames > 0 ? 'warn' : 'info'](
@@ -123,6 +125,17 @@ export async function startService(config: Config, parts: StartParts): Promise<S
         flusher,
         registry,
         clock,
+        recovery: new RecoveryLog({
+          replay: {
+            ...report,
+            finishedAtMs,
+            records: replayed.records,
+            unreadableFrames: replayed.unreadable.length,
+          },
+          buffer,
+          journal,
+          clock,
+        }),
         flushLimitMs: config.buffer.flush_timeout_seconds * 1000,
       }),
       health: new Health(healthParts),

@@ -136,6 +136,13 @@ export class WriteBuffer {
     return this.#activeSize;
   }
 
+  /** Entries that storage does not have yet. */
+  get size(): number {
+    let inFlight = 0;
+    for (const entries of this.#inFlight?.records.values() ?? []) inFlight += entries.size;
+    return this.#activeSize + inFlight + this.#held.size;
+  }
+
   /** Entries of a collection that storage does not have yet. */
   sizeOf(collectionName: string): number {
     let held = 0;

@@ -11,6 +11,7 @@ import {
   Flushed,
   FreshQuery,
   IncompleteSessions,
+  RecoveryStatus,
   RestoredSession,
   SessionBatch,
   SessionParams,
@@ -179,6 +180,10 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
         },
       },
     )
+    .get('/recovery/status', () => service.recoveryStatus(), {
+      response: { 200: RecoveryStatus },
+      detail: { summary: 'What was recovered: the last replay, the backlog, the restores' },
+    })
     .post(
       '/recovery/restore/:session_id',
       async ({ params }) => restoredAnswer(await service.restore(params.session_id), logger),

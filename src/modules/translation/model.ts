@@ -159,3 +159,32 @@ export const RestoredSession = t.Object({
   restored_tasks_count: Count('The same, for older clients.'),
   restored_at: Time,
 });
+
+export const RecoveryStatus = t.Object({
+  last_replay: t.Object(
+    {
+      finished_at: Time,
+      frames: Count('Frames that storage did not have yet.'),
+      records: Count('Records in them.'),
+      damaged_ranges: Count('Places that could not be read; a copy of each is in journal/damaged.'),
+      damaged_bytes: Count('Bytes in them.'),
+      lost_frames: Count('Frames that are missing between others.'),
+      unreadable_frames: Count('Undamaged frames that this version cannot read; they are in the quarantine.'),
+      torn_tail: t.Boolean({ description: 'A write was cut short; it had not been acknowledged.' }),
+      seconds: t.Number({ minimum: 0 }),
+    },
+    { description: 'What the last start found in the journal.' },
+  ),
+  backlog: t.Object({
+    records: Count('Records that storage does not have yet.'),
+    journal_bytes: Count('Size of the journal.'),
+    oldest_seconds: Count('Age of the oldest of these records.'),
+  }),
+  restores: t.Object({
+    started: Count('Since the start of the service.'),
+    completed: Count('All tasks were taken by the client.'),
+    failed: Count('Storage or the client broke off.'),
+    tasks: Count('Tasks handed out.'),
+    success_percent: Nullable<number>('number', { description: 'Null before the first has ended.' }),
+  }),
+});

@@ -8,6 +8,7 @@ import { type Condition, type StorageBackend, type StoredRecord, scan } from '..
 import type { StorageRegistry } from '../../storage/registry.ts';
 import { acceptedBetween, type Listing, listPage, type Page } from './listing.ts';
 import { sessions, tasks, unfinishedStatuses } from './records.ts';
+import type { RecoveryLog } from './recovery.ts';
 import { type SessionView, sessionView, type TaskView, taskView } from './views.ts';
 
 /** What sessions are asked for; each given one must hold. */
@@ -43,6 +44,7 @@ export class TranslationService {
   readonly #flusher: Flusher;
   readonly #backend: (collection: Collection) => StorageBackend;
   readonly #clock: Clock;
+  readonly #recovery: RecoveryLog;
   readonly #flushLimitMs: number;
 
   constructor(parts: {
@@ -50,12 +52,14 @@ export class TranslationService {
     flusher: Flusher;
     registry: StorageRegistry;
     clock: Clock;
+    recovery: RecoveryLog;
     flushLimitMs: number;
   }) {
     this.#intake = parts.intake;
     this.#flusher = parts.flusher;
     this.#backend = (collection) => parts.registry.backendOf(collection);
     this.#clock = parts.clock;
+    this.#recovery = parts.recovery;
     this.#flushLimitMs = parts.flushLimitMs;
   }
 
@@ -135,7 +139,11 @@ export class TranslationService {
     await this.freshen();
     const session = await this.session(id);
     const restoredAt = formatInstant(Math.floor(this.#clock.nowMs() / 1000) * 1000);
-    return { session, tasks: this.#unfinishedTasks(id), restoredAt };
+    return { session, tasks: this.#recovery.count(this.#unfinishedTasks(id)), restoredAt };
+  }
+
+  recoveryStatus() {
+    return this.#recovery.status();
   }
 
   async *#unfinishedTasks(sessionId: string): AsyncGenerator<TaskView> {
