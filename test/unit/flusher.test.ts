@@ -78,7 +78,7 @@ class ControlledBackend implements StorageBackend {
 
   open = () => this.#real.open();
   read = (collection: Collection, key: string) => this.#real.read(collection, key);
-  existing = (collection: Collection, keys: readonly string[]) => this.#real.existing(collection, keys);
+  existing: StorageBackend['existing'] = (collection, keys) => this.#real.existing(collection, keys);
   query = (collection: Collection, query: Query) => this.#real.query(collection, query);
   count: StorageBackend['count'] = (collection, where) => this.#real.count(collection, where);
   delete = (collection: Collection, key: string) => this.#real.delete(collection, key);
@@ -934,4 +934,80 @@ describe('stop()', () => {
     expect(backend.writes).toHaveLength(writes);
     expect(flusher.state.mode).toBe('stopped');
   });
+});
+
+describe('a fault outside of storage', () => {
+  test('a checkpoint that could not be written is written by the next flush, also when nothing new was accepted', async () => {
+    await accept(sessions, aSession());
+    files.fail('replace', { code: 'ENOSPC' });
+    await flush();
+    expect(journal.checkpoint).toBe(0);
+    await idle();
+    clock.advance(flushIntervalMs);
+    await waitUntil('the checkpoint is written', () => journal.checkpoint === 1);
+    await idle();
+  });
+
+  test('an error that is no StorageError is shown and tried again, and stops nothing for good', async () => {
+    const session = aSession();
+    await accept(sessions, session);
+    let thrown = false;
+    Object.defineProperty(registry, 'collections', {
+      configurable: true,
+      get() {
+        if (thrown) return [sessions, tasks];
+        thrown = true;
+        throw new RangeError('a fault of the program');
+      },
+    });
+    const flushed = flush();
+    await heldUp(1);
+    expect(flusher.state).toMatchObject({ mode: 'retrying', error: { remedy: 'unknown' } });
+    clock.advance(1000);
+    await flushed;
+    expect(await isStored(sessions, session)).toBe(true);
+  });
+});
+
+test('a replay that brings a refused record again leaves it in the quarantine once', async () => {
+  await crash();
+  await start({ holdMsMax: 3_600_000 });
+  const early = aTask(crypto.randomUUID());
+  const [home, other] = [aSession(), aSession()];
+  // The held task keeps its frame and all later ones in the journal.
+  await accept(tasks, early);
+  await accept(sessions, home, other);
+  const task = aTask(home.session_id);
+  await accept(tasks, task);
+  await accept(tasks, { ...task, session_id: other.session_id });
+  for (let starts = 0; starts < 3; starts += 1) {
+    await flush();
+    expect(quarantine.size).toBe(1);
+    await crash();
+    await start({ holdMsMax: 3_600_000 });
+  }
+});
+
+test('a held task whose session is accepted but not stored yet is not quarantined, however long that takes', async () => {
+  await crash();
+  const holdMsMax = flushIntervalMs / 2;
+  await start({ holdMsMax });
+  const session = aSession();
+  const task = aTask(session.session_id);
+  await accept(tasks, task);
+  const existing = sqlite.existing.bind(sqlite);
+  let answers = false;
+  backend.existing = async (collection, keys) => {
+    if (!answers) throw outage;
+    return await existing(collection, keys);
+  };
+  clock.advance(flushIntervalMs);
+  await heldUp(1);
+  await accept(sessions, session);
+  answers = true;
+  clock.advance(flushIntervalMs);
+  await waitUntil('the first set is settled', () => flusher.statistics.flushes === 1);
+  await flush();
+  expect(quarantine.size).toBe(0);
+  expect(await isStored(tasks, task)).toBe(true);
 });
