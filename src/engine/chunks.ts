@@ -11,9 +11,8 @@ export function* chunksByKey<Pending extends PendingRecord>(
 ): Generator<Pending[]> {
   let chunk: Pending[] = [];
   let bytes = 0;
-  for (const key of [...entries.keys()].sort()) {
-    const pending = entries.get(key);
-    if (pending === undefined) continue;
+  const byKey = [...entries].sort(([one], [other]) => (one < other ? -1 : 1));
+  for (const [, pending] of byKey) {
     const recordBytes = approximateBytes(pending.record);
     if (chunk.length === chunkRecordsMax || (chunk.length > 0 && bytes + recordBytes > chunkBytesMax)) {
       yield chunk;

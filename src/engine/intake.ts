@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Journal } from '../journal/journal.ts';
 import { type Clock, withTimeLimit } from '../platform/clock.ts';
-import { type FieldProblem, ServiceError } from '../platform/errors.ts';
+import { type FieldProblem, fieldProblemsMax, ServiceError } from '../platform/errors.ts';
 import { type Collection, type GivenRecord, keyOf } from '../storage/collection.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
 import type { Flusher } from './flusher.ts';
@@ -23,8 +23,6 @@ export interface Batch {
 const knownParentsMax = 100_000;
 /** How long storage may take to say whether a parent exists, before the batch is accepted without its answer. */
 const parentLookupLimitMs = 500;
-/** How many problems an answer lists. */
-const problemsMax = 20;
 
 /** What happens to records whose parent was never accepted: the batch is refused, or they wait for it. */
 export type UnknownParentPolicy = 'reject' | 'hold';
@@ -136,7 +134,7 @@ function problems(
   for (const [index, record] of records.entries()) {
     const message = problemOf(record);
     if (message !== undefined) found.push({ field: `${collection.batchField}[${index}].${field}`, message });
-    if (found.length === problemsMax) break;
+    if (found.length === fieldProblemsMax) break;
   }
   return found;
 }

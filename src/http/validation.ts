@@ -1,11 +1,8 @@
 import type { TSchema } from '@sinclair/typebox';
 import { ValueErrorType } from '@sinclair/typebox/errors';
-import type { FieldProblem } from '../platform/errors.ts';
+import { type FieldProblem, fieldProblemsMax } from '../platform/errors.ts';
 import { explainField } from '../storage/field.ts';
 import { explainQueryParameter } from './query-schemas.ts';
-
-/** How many problems an answer lists. */
-const problemsMax = 20;
 
 /** What Elysia throws when a schema does not hold, as far as it is used here. */
 export interface ValidationFailure {
@@ -28,7 +25,7 @@ export function fieldProblems(failure: ValidationFailure): FieldProblem[] {
   for (const violation of failure.validator.Errors(failure.value)) {
     const field = fieldPath(violation.path) || failure.type;
     if (!problems.has(field)) problems.set(field, { field, message: messageOf(violation) });
-    if (problems.size === problemsMax) break;
+    if (problems.size === fieldProblemsMax) break;
   }
   return [...problems.values()];
 }

@@ -164,7 +164,7 @@ export class Journal {
   async release(sequence: number): Promise<void> {
     invariant(
       sequence <= this.#lastSequence,
-      `release ${sequence} is behind the last frame ${this.#lastSequence}`,
+      `release ${sequence} is later than the last frame ${this.#lastSequence}`,
     );
     const { files } = this.#parts;
     if (sequence > this.#checkpoint) {

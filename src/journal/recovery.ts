@@ -72,7 +72,7 @@ export async function openSegments(
   const notCopied = new Set<Segment>();
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
-    const bytes = Buffer.from(await files.read(path));
+    const bytes = bufferOf(await files.read(path));
     const firstSequence = firstSequenceOf(name) ?? 0;
     const segment: Segment = { path, firstSequence, lastSequence: firstSequence - 1, bytes: bytes.length };
     const damaged = scanSegment(bytes, (frame) => {
@@ -191,4 +191,9 @@ async function removeReleased(
   for (const { path } of removed) await files.remove(path);
   if (removed.length > 0) await files.syncFolder(folder);
   return kept;
+}
+
+/** The same bytes, not a copy: a segment is large. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

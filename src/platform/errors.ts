@@ -29,6 +29,9 @@ export interface FieldProblem {
   message: string;
 }
 
+/** How many wrong fields an answer names. */
+export const fieldProblemsMax = 20;
+
 export interface ServiceErrorDetails {
   /** Field by field, what is wrong. */
   errors?: readonly FieldProblem[];

@@ -109,6 +109,15 @@ export class StorageError extends Error {
   }
 }
 
+/** The query for the one record with a key. */
+export function queryOfKey(collection: Collection, key: string): Query {
+  return {
+    where: [{ field: collection.key, is: 'equal', value: key }],
+    orderBy: { field: collection.key, direction: 'asc' },
+    limit: 1,
+  };
+}
+
 /** Visits all records that match, in the order of their keys, a page at a time in memory. */
 export async function* scan(
   backend: StorageBackend,

@@ -16,6 +16,7 @@ import {
   type Condition,
   type PendingRecord,
   type Query,
+  queryOfKey,
   type StorageBackend,
   StorageError,
   type StoredRecord,
@@ -92,11 +93,7 @@ export class MysqlBackend implements StorageBackend {
   }
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
-    const [record] = await this.query(collection, {
-      where: [{ field: collection.key, is: 'equal', value: key }],
-      orderBy: { field: collection.key, direction: 'asc' },
-      limit: 1,
-    });
+    const [record] = await this.query(collection, queryOfKey(collection, key));
     return record;
   }
 
@@ -211,7 +208,10 @@ export class MysqlBackend implements StorageBackend {
       return result;
     } catch (error) {
       if (connection !== undefined) isConnectionLost(error) ? connection.destroy() : connection.release();
-      throw mysqlError(error);
+      const failure = mysqlError(error);
+      // The set-up may be mended meanwhile, by an empty database in place of a lost one: look again before the next call.
+      if (failure.remedy === 'pause') this.#opening = undefined;
+      throw failure;
     }
   }
 

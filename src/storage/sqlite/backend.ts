@@ -6,6 +6,7 @@ import {
   type Condition,
   type PendingRecord,
   type Query,
+  queryOfKey,
   type StorageBackend,
   StorageError,
   type StoredRecord,
@@ -44,11 +45,7 @@ export class SqliteBackend implements StorageBackend {
   }
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
-    const [record] = await this.query(collection, {
-      where: [{ field: collection.key, is: 'equal', value: key }],
-      orderBy: { field: collection.key, direction: 'asc' },
-      limit: 1,
-    });
+    const [record] = await this.query(collection, queryOfKey(collection, key));
     return record;
   }
 
