@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import type { Registry } from 'prom-client';
-import { createApp } from './app.ts';
+import { type App, type AppParts, createApp } from './app.ts';
 import { type BackendConfig, backendsOf } from './config/backends.ts';
 import { ConfigError } from './config/load.ts';
 import { redacted } from './config/redact.ts';
@@ -52,142 +51,146 @@ const closeLimitMs = 5_000;
 /** Builds the service from its configuration, replays the journal, and listens. */
 export async function startService(config: Config, parts: StartParts): Promise<Service> {
   const { logger, clock = systemClock, files = systemFiles, random = Math.random } = parts;
-  const startedAtMs = clock.nowMs();
   const lifecycle = new Lifecycle(clock);
+  const foundation = { config, logger, clock, files, random, lifecycle, startedAtMs: clock.nowMs() };
   try {
-    return await build();
+    const engine = await openEngine(foundation);
+    return listen(foundation, engine, createApp(appParts(foundation, engine)));
   } catch (error) {
     await lifecycle.close();
     throw error;
   }
-
-  async function build(): Promise<Service> {
-    const folder = config.service.data_dir;
-    await files.makeFolder(folder);
-    const releaseLock = lockFolder(folder);
-    lifecycle.onClose('data folder lock', closeLimitMs, releaseLock);
-
-    const registry = createStorage(config);
-    lifecycle.onClose('storage', closeLimitMs, () => closeStorage(registry));
-    await openStorage(registry, clock, logger);
-
-    const journalParts = { files, clock, logger };
-    const quarantine = await Quarantine.open(async (visit) => {
-      return (await Journal.open(journalOptions(config, 'quarantine'), journalParts, visit)).journal;
-    });
-    lifecycle.onClose('quarantine', closeLimitMs, () => quarantine.close());
-
-    const buffer = new WriteBuffer();
-    const { replayed, visit } = replayInto(buffer, registry);
-    const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts, visit);
-    lifecycle.onClose('journal', closeLimitMs, () => journal.close());
-    const finishedAtMs = clock.nowMs();
-    for (const frame of replayed.unreadable) await quarantine.addFrame(frame);
-    if (report.frames > 0 || report.damagedRanges > 0 || report.lostFrames > 0) {
-      logger[report.damagedRanges > 0 || report.lostFrames > 0 ? 'warn' : 'info'](
-        'The journal was replayed',
-        {
-          ...report,
-          records: replayed.records,
-          unreadableFrames: replayed.unreadable.length,
-        },
-      );
-    }
-
-    const unknownParent = config.buffer.unknown_session;
-    const flusher = new Flusher(
-      {
-        maxBufferSize: config.buffer.max_buffer_size,
-        flushIntervalMs: config.buffer.flush_interval * 1000,
-        holdMsMax: unknownParent === 'hold' ? config.buffer.hold_seconds_max * 1000 : undefined,
-      },
-      { buffer, journal, registry, quarantine, clock, logger, random },
-    );
-    const healthParts = {
-      buffer,
-      flusher,
-      journal,
-      quarantine,
-      registry,
-      clock,
-      counted: { sessions: sessions.name, tasks: tasks.name },
-      capacity: config.buffer.max_buffer_size,
-      backlogMsMax: config.health.backlog_seconds_max * 1000,
-      headroomBytes: Math.min(config.service.body_bytes_max, config.journal.bytes_max / 10),
-      startedAtMs,
-    };
-    const metrics: Registry = createMetrics();
-    observeEngine(metrics, healthParts);
-    const intake = new Intake({ journal, buffer, flusher, registry, clock, unknownParent });
-    const app = createApp({
-      translation: new TranslationService({
-        intake,
-        flusher,
-        registry,
-        clock,
-        recovery: new RecoveryLog({
-          replay: {
-            ...report,
-            finishedAtMs,
-            records: replayed.records,
-            unreadableFrames: replayed.unreadable.length,
-          },
-          buffer,
-          journal,
-          clock,
-        }),
-        flushLimitMs: config.buffer.flush_timeout_seconds * 1000,
-      }),
-      health: new Health(healthParts),
-      statistics: healthParts,
-      config: redacted(config),
-      metrics,
-      logger,
-      bodyBytesMax: config.service.body_bytes_max,
-    });
-
-    const server = Bun.serve({
-      hostname: config.service.host,
-      port: config.service.port,
-      // Larger bodies are refused by the application, which answers in JSON.
-      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      // Longer than any answer is waited for, POST /flush included.
-      idleTimeout: Math.max(60, Math.ceil(config.buffer.flush_timeout_seconds) + 10),
-      development: false,
-      // Two services that share a port would each take a part of the requests.
-      reusePort: false,
-      fetch: app.fetch,
-      error(error) {
-        logger.error('A request failed outside of the application', { error: describeError(error) });
-        const body = {
-          detail: 'The service failed on this request',
-          error_code: 'INTERNAL_ERROR',
-          request_id: '',
-        };
-        return Response.json(body, { status: 500 });
-      },
-    });
-    const shutdownMs = config.service.shutdown_timeout_seconds * 1000;
-    lifecycle.onClose('flush', shutdownMs + closeLimitMs, async () => {
-      const drained = await flusher.stop(shutdownMs);
-      if (!drained)
-        logger.warn('Storage did not take everything in time; the rest stays journaled', {
-          journalBytes: journal.bytes,
-        });
-    });
-    lifecycle.onClose('requests', requestsLimitMs, async () => {
-      await withTimeLimit(clock, requestsLimitMs - 500, server.stop(false), () => server.stop(true));
-    });
-    flusher.start();
-    logger.info('Listening', {
-      url: server.url.href,
-      version: serviceVersion,
-      storage: [...registry.backends.values()].map((backend) => backend.kind).join(', '),
-      dataDir: folder,
-    });
-    return { url: server.url.href.replace(/\/$/, ''), stop: () => lifecycle.close() };
-  }
 }
+
+/** What everything else is built on. */
+interface Foundation extends Required<StartParts> {
+  config: Config;
+  lifecycle: Lifecycle;
+  startedAtMs: number;
+}
+
+type Engine = Awaited<ReturnType<typeof openEngine>>;
+
+/** Opens what a record passes through, from the data folder's lock to the flusher, which does not run yet. */
+async function openEngine({ config, logger, clock, files, random, lifecycle }: Foundation) {
+  const folder = config.service.data_dir;
+  await files.makeFolder(folder);
+  lifecycle.onClose('data folder lock', closeLimitMs, lockFolder(folder));
+
+  const registry = createStorage(config);
+  lifecycle.onClose('storage', closeLimitMs, () => closeStorage(registry));
+  await openStorage(registry, clock, logger);
+
+  const journalParts = { files, clock, logger };
+  const quarantine = await Quarantine.open(async (visit) => {
+    return (await Journal.open(journalOptions(config, 'quarantine'), journalParts, visit)).journal;
+  });
+  lifecycle.onClose('quarantine', closeLimitMs, () => quarantine.close());
+
+  const buffer = new WriteBuffer();
+  const { replayed, visit } = replayInto(buffer, registry);
+  const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts, visit);
+  lifecycle.onClose('journal', closeLimitMs, () => journal.close());
+  for (const frame of replayed.unreadable) await quarantine.addFrame(frame);
+  const replay = { ...report, records: replayed.records, unreadableFrames: replayed.unreadable.length };
+  if (report.damagedRanges > 0 || report.lostFrames > 0) {
+    logger.warn('The journal was replayed, and some of it was damaged', replay);
+  } else if (report.frames > 0) logger.info('The journal was replayed', replay);
+
+  const unknownParent = config.buffer.unknown_session;
+  const flusher = new Flusher(
+    {
+      maxBufferSize: config.buffer.max_buffer_size,
+      flushIntervalMs: config.buffer.flush_interval * 1000,
+      holdMsMax: unknownParent === 'hold' ? config.buffer.hold_seconds_max * 1000 : undefined,
+    },
+    { buffer, journal, registry, quarantine, clock, logger, random },
+  );
+  const intake = new Intake({ journal, buffer, flusher, registry, clock, unknownParent });
+  return {
+    registry,
+    quarantine,
+    buffer,
+    journal,
+    flusher,
+    intake,
+    replay: { ...replay, finishedAtMs: clock.nowMs() },
+  };
+}
+
+/** The services behind the routes. */
+function appParts({ config, logger, clock, startedAtMs }: Foundation, engine: Engine): AppParts {
+  const observed = {
+    ...engine,
+    clock,
+    counted: { sessions: sessions.name, tasks: tasks.name },
+    capacity: config.buffer.max_buffer_size,
+    backlogMsMax: config.health.backlog_seconds_max * 1000,
+    headroomBytes: Math.min(config.service.body_bytes_max, config.journal.bytes_max / 10),
+    startedAtMs,
+  };
+  const metrics = createMetrics();
+  observeEngine(metrics, observed);
+  return {
+    translation: new TranslationService({
+      ...engine,
+      clock,
+      recovery: new RecoveryLog({ ...engine, clock }),
+      flushLimitMs: config.buffer.flush_timeout_seconds * 1000,
+    }),
+    health: new Health(observed),
+    statistics: observed,
+    config: redacted(config),
+    metrics,
+    logger,
+    bodyBytesMax: config.service.body_bytes_max,
+  };
+}
+
+/** Takes requests, and starts the flusher. */
+function listen({ config, logger, clock, lifecycle }: Foundation, engine: Engine, app: App): Service {
+  const server = Bun.serve({
+    hostname: config.service.host,
+    port: config.service.port,
+    // Larger bodies are refused by the application, which answers in JSON.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // Longer than any answer is waited for, POST /flush included.
+    idleTimeout: Math.max(60, Math.ceil(config.buffer.flush_timeout_seconds) + 10),
+    development: false,
+    // Two services that share a port would each take a part of the requests.
+    reusePort: false,
+    fetch: app.fetch,
+    error(error) {
+      logger.error('A request failed outside of the application', { error: describeError(error) });
+      return Response.json(faultAnswer, { status: 500 });
+    },
+  });
+  const shutdownMs = config.service.shutdown_timeout_seconds * 1000;
+  lifecycle.onClose('flush', shutdownMs + closeLimitMs, async () => {
+    if (await engine.flusher.stop(shutdownMs)) return;
+    logger.warn('Not everything could be stored in time; the rest stays journaled', {
+      journalBytes: engine.journal.bytes,
+    });
+  });
+  lifecycle.onClose('requests', requestsLimitMs, async () => {
+    await withTimeLimit(clock, requestsLimitMs - 500, server.stop(false), () => server.stop(true));
+  });
+  engine.flusher.start();
+  logger.info('Listening', {
+    url: server.url.href,
+    version: serviceVersion,
+    storage: [...engine.registry.backends.values()].map(({ kind }) => kind).join(', '),
+    dataDir: config.service.data_dir,
+  });
+  return { url: server.url.href.replace(/\/$/, ''), stop: () => lifecycle.close() };
+}
+
+/** The answer when not even the application's own error handler could give one. */
+const faultAnswer = {
+  detail: 'The service failed on this request',
+  error_code: 'INTERNAL_ERROR',
+  request_id: '',
+};
 
 /** Brings the tables up to date if storage can be reached; if not, the first flush tries again. */
 async function openStorage(registry: StorageRegistry, clock: Clock, logger: Logger): Promise<void> {
