@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { Frame } from '../journal/frame.ts';
 import type { Journal } from '../journal/journal.ts';
 import { keyOf } from '../storage/collection.ts';
+import { StorageError } from '../storage/contract.ts';
 import type { RefusedRecord } from './write-buffer.ts';
 
 type Entry = Pick<Frame, 'type' | 'payload'>;
@@ -57,7 +58,13 @@ export class Quarantine {
   async #keep(entry: Entry): Promise<void> {
     const identity = identityOf(entry);
     if (this.#kept.has(identity)) return;
-    await this.#journal.append(entry.type, entry.payload);
+    try {
+      await this.#journal.append(entry.type, entry.payload);
+    } catch (cause) {
+      const advice =
+        'The quarantine cannot be written: free its disk, or raise journal.bytes_max, and restart';
+      throw new StorageError('pause', 'QUARANTINE_FAILED', advice, cause);
+    }
     this.#kept.add(identity);
   }
 }

@@ -948,6 +948,18 @@ describe('a fault outside of storage', () => {
     await idle();
   });
 
+  test('a quarantine that cannot be written pauses the flush and is named; nothing is released', async () => {
+    await accept(sessions, aSession());
+    backend.fault = () => failure('refuse');
+    files.fail('append', { code: 'ENOSPC' });
+    const flushed = flush();
+    await heldUp(1);
+    expect(flusher.state).toMatchObject({ mode: 'paused', error: { code: 'QUARANTINE_FAILED' } });
+    clock.advance(10_000);
+    await expect(flushed).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    expect(journal.checkpoint).toBe(0);
+  });
+
   test('an error that is no StorageError is shown and tried again, and stops nothing for good', async () => {
     const session = aSession();
     await accept(sessions, session);
