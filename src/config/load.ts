@@ -49,7 +49,7 @@ export function loadConfig({ flags, environment }: ConfigSources): Config {
 }
 
 /** The keys that the command line and the environment give, with where each comes from. */
-function givenAsText({ ...flags }: ConfigSources['flags'], environment: ConfigSources['environment']) {
+function givenAsText(flags: ConfigSources['flags'], environment: ConfigSources['environment']) {
   const flagOf = new Map(Object.entries(commandLineFlags).map(([flag, key]) => [key, flag]));
   const given = new Map<string, { text: string; origin: string }>();
   for (const { key, names } of environmentKeys()) {

@@ -43,7 +43,6 @@ export interface FlushResult {
 export interface FlushStatistics {
   flushes: number;
   written: ReadonlyMap<string, number>;
-  quarantined: number;
   lastFlushAtMs: number | undefined;
   /** When the timer starts the next flush, unless something else does before; undefined while one runs. */
   nextFlushAtMs: number | undefined;
@@ -82,7 +81,6 @@ export class Flusher {
   #flushes = 0;
   /** Records that were held when the last set was settled. */
   #held = 0;
-  #quarantined = 0;
   #lastFlushAtMs: number | undefined;
   #nextFlushAtMs: number | undefined;
   #today = 0;
@@ -108,7 +106,6 @@ export class Flusher {
     return {
       flushes: this.#flushes,
       written: this.#written,
-      quarantined: this.#quarantined,
       lastFlushAtMs: this.#lastFlushAtMs,
       nextFlushAtMs: this.#mode === 'idle' ? this.#nextFlushAtMs : undefined,
       flushesToday: this.#today === dayOf(this.#parts.clock.nowMs()) ? this.#flushesToday : 0,
@@ -227,7 +224,7 @@ export class Flusher {
       this.#mode = 'idle';
       this.#scheduleTimer();
     } catch (error) {
-      // What was not stored stays journaled. Anything else is a fault of ours, and the process ends with it.
+      // Stopped: what was not stored stays journaled. Anything else is a broken invariant, and ends the process.
       if (!(error instanceof Stopped)) throw error;
     }
   }
@@ -332,7 +329,6 @@ export class Flusher {
 
   async #quarantine(refused: RefusedRecord): Promise<void> {
     await this.#retry.untilItWorks(() => this.#parts.quarantine.add(refused));
-    this.#quarantined += 1;
     this.#parts.logger.error('A record can never be stored as it is; the quarantine has it', {
       collection: refused.collection.name,
       code: refused.code,

@@ -1,3 +1,4 @@
+import type { Position } from '../journal/frame.ts';
 import { invariant } from '../platform/errors.ts';
 import {
   type Collection,
@@ -8,11 +9,6 @@ import {
   mergeRecords,
 } from '../storage/collection.ts';
 import type { PendingRecord } from '../storage/contract.ts';
-
-interface Position {
-  sequence: number;
-  version: number;
-}
 
 /** A record in the buffer: everything of it is in the journal, from this frame on. */
 export interface BufferedRecord extends PendingRecord {

@@ -25,6 +25,9 @@ export interface Frame {
   payload: Uint8Array;
 }
 
+/** Where a frame stands in the journal, and when it was accepted. */
+export type Position = Pick<Frame, 'sequence' | 'version'>;
+
 export const headerBytes = 32;
 const magic = Buffer.from([0xff, 0x50, 0x4a, 0x31]);
 const checkedFrom = 8;

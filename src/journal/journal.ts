@@ -3,7 +3,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { AppendFile, DurableFiles } from '../platform/durable-files.ts';
 import { invariant, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import { encodeFrame, type Frame } from './frame.ts';
+import { encodeFrame, type Frame, type Position } from './frame.ts';
 import { openSegments, type ReplayReport, type Segment, writeCheckpoint } from './recovery.ts';
 import { segmentName } from './segment.ts';
 
@@ -25,8 +25,6 @@ export interface JournalParts {
   clock: Clock;
   logger: Logger;
 }
-
-export type Position = Pick<Frame, 'sequence' | 'version'>;
 
 interface WaitingAppend {
   frame: Frame;
@@ -105,10 +103,6 @@ export class Journal {
   /** Bytes of all segments, and of what waits to be written. */
   get bytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.bytes, this.#waitingBytes);
-  }
-
-  get segmentCount(): number {
-    return this.#segments.length;
   }
 
   get lastSequence(): number {

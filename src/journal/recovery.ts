@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { DurableFiles } from '../platform/durable-files.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import type { Frame } from './frame.ts';
+import type { Frame, Position } from './frame.ts';
 import { type DamagedRange, firstSequenceOf, scanSegment } from './segment.ts';
 
 export interface Segment {
@@ -28,14 +28,9 @@ export interface ReplayReport {
   seconds: number;
 }
 
-interface Checkpoint {
-  sequence: number;
-  version: number;
-}
-
 interface OpenedSegments {
   segments: Segment[];
-  last: Checkpoint;
+  last: Position;
   checkpoint: number;
   report: ReplayReport;
 }
@@ -65,7 +60,7 @@ export async function openSegments(
     tornTail: false,
     seconds: 0,
   };
-  const last: Checkpoint = { sequence: checkpoint?.sequence ?? 0, version: checkpoint?.version ?? 0 };
+  const last: Position = { sequence: checkpoint?.sequence ?? 0, version: checkpoint?.version ?? 0 };
   const names = (await files.list(folder)).filter((name) => firstSequenceOf(name) !== undefined);
   let expected = (checkpoint?.sequence ?? (firstSequenceOf(names[0] ?? '') ?? 1) - 1) + 1;
   const segments: Segment[] = [];
@@ -118,7 +113,7 @@ export async function openSegments(
 export async function writeCheckpoint(
   files: DurableFiles,
   folder: string,
-  checkpoint: Checkpoint,
+  checkpoint: Position,
 ): Promise<void> {
   const json = JSON.stringify(checkpoint);
   await files.replace(join(folder, checkpointName), Buffer.from(`${checksum(json)} ${json}\n`));
@@ -129,13 +124,13 @@ async function readCheckpoint(
   files: DurableFiles,
   folder: string,
   logger: Logger,
-): Promise<Checkpoint | undefined> {
+): Promise<Position | undefined> {
   if (!(await files.list(folder)).includes(checkpointName)) return undefined;
   const text = Buffer.from(await files.read(join(folder, checkpointName)))
     .toString('utf8')
     .trim();
   const json = text.slice(9);
-  if (text.slice(0, 8) === checksum(json)) return JSON.parse(json) as Checkpoint;
+  if (text.slice(0, 8) === checksum(json)) return JSON.parse(json) as Position;
   logger.warn(
     'The journal checkpoint is damaged; every frame is replayed, which changes nothing that storage has already',
     { folder },

@@ -8,11 +8,9 @@ export interface DamagedRange {
   atEnd: boolean;
 }
 
-const suffix = '.journal';
-
 /** A segment is named after the sequence of its first frame, with digits enough that names sort by it. */
 export function segmentName(firstSequence: number): string {
-  return `${String(firstSequence).padStart(16, '0')}${suffix}`;
+  return `${String(firstSequence).padStart(16, '0')}.journal`;
 }
 
 /** The first sequence of a segment with this file name; undefined for any other file. */

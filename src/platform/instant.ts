@@ -32,6 +32,11 @@ export function formatInstant(instantMs: number): string {
   return instantMs % 1000 === 0 ? `${text.slice(0, 19)}Z` : text;
 }
 
+/** The same to the second, for times of which nothing finer matters. */
+export function formatSecond(instantMs: number): string {
+  return formatInstant(Math.floor(instantMs / 1000) * 1000);
+}
+
 function daysIn(year: number, month: number): number {
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
   return [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] ?? 0;

@@ -34,6 +34,8 @@ export function createLogger(level: LogLevel, format: LogFormat): Logger {
           `${timestamp} ${name} ${message}${keyValues(record.properties)}`,
       })
     : getJsonLinesFormatter({ properties: 'flatten' });
+  // A log that nobody reads any more (a closed pipe) must not trouble what it reports on.
+  process.stdout.on('error', () => {});
   const lowestLevel: LibraryLevel = level === 'warn' ? 'warning' : level;
   configureSync({
     reset: true,

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'bun:test';
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
-import { readmeCommands } from '../support/readme.ts';
+import { readmeBlock } from '../support/readme.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { storages } from '../support/storages.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -45,7 +45,7 @@ describe('the binary', () => {
         folder.path,
         storage.name === 'sqlite' ? undefined : database.url,
       );
-      const answers = await paste(readmeCommands('A first session'), service.url);
+      const answers = await paste(readmeBlock('A first session', 'bash'), service.url);
       expect(answers).toMatchObject([
         { status: 'accepted', count: 1 },
         { status: 'accepted', count: 2 },
@@ -55,6 +55,8 @@ describe('the binary', () => {
         { count: 1 },
         { tasks_count: 1, restored_tasks_count: 1 },
       ]);
+      const printed = jsonLines(readmeBlock('A first session', 'json'));
+      expect(answers.map(withoutTimes)).toEqual(printed.map(withoutTimes));
       expect(await service.kill('SIGTERM')).toBe(0);
       expect(service.log()).toContain('"message":"Stopped"');
     });
@@ -84,8 +86,27 @@ async function paste(commands: string, url: string): Promise<unknown[]> {
   });
   const output = await new Response(shell.stdout).text();
   expect(await shell.exited).toBe(0);
-  return output
+  return jsonLines(output);
+}
+
+function jsonLines(text: string): unknown[] {
+  return text
     .trim()
-    .split(/\n|(?<=\})(?=\{)/)
+    .split('\n')
     .map((line): unknown => JSON.parse(line));
+}
+
+/** What an answer says whenever it is asked: no times, no durations, no cursor, which holds a time. */
+function withoutTimes(answer: unknown): unknown {
+  const varying = new Set([
+    'timestamp',
+    'created_at',
+    'updated_at',
+    'restored_at',
+    'duration_ms',
+    'next_cursor',
+  ]);
+  return JSON.parse(
+    JSON.stringify(answer, (key, value: unknown) => (varying.has(key) ? typeof value : value)),
+  );
 }

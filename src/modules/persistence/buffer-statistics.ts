@@ -1,7 +1,8 @@
+import { bufferUsage } from '../../engine/buffer-usage.ts';
 import type { Flusher } from '../../engine/flusher.ts';
 import type { WriteBuffer } from '../../engine/write-buffer.ts';
 import type { Clock } from '../../platform/clock.ts';
-import { formatInstant } from '../../platform/instant.ts';
+import { formatSecond } from '../../platform/instant.ts';
 
 export interface BufferStatisticsParts {
   buffer: WriteBuffer;
@@ -24,18 +25,10 @@ export function bufferStatistics({
 }: BufferStatisticsParts) {
   const { flushes, flushesToday, written, lastFlushAtMs, nextFlushAtMs, durationMsTotal } =
     flusher.statistics;
-  const sessionsCount = buffer.sizeOf(counted.sessions);
-  const tasksCount = buffer.sizeOf(counted.tasks);
   const sessionsWritten = written.get(counted.sessions) ?? 0;
   const tasksWritten = written.get(counted.tasks) ?? 0;
   return {
-    buffer: {
-      sessions_count: sessionsCount,
-      tasks_count: tasksCount,
-      total_count: sessionsCount + tasksCount,
-      capacity,
-      usage_percent: Math.round(((sessionsCount + tasksCount) / capacity) * 1000) / 10,
-    },
+    buffer: bufferUsage(buffer, counted, capacity),
     flush_info: {
       last_flush_time: timeOf(lastFlushAtMs),
       next_flush_time: timeOf(nextFlushAtMs),
@@ -57,5 +50,5 @@ function average(sum: number, count: number): number {
 }
 
 function timeOf(instantMs: number | undefined): string | null {
-  return instantMs === undefined ? null : formatInstant(Math.floor(instantMs / 1000) * 1000);
+  return instantMs === undefined ? null : formatSecond(instantMs);
 }

@@ -1,10 +1,11 @@
+import { bufferUsage } from '../../engine/buffer-usage.ts';
 import type { Flusher } from '../../engine/flusher.ts';
 import type { Quarantine } from '../../engine/quarantine.ts';
 import type { WriteBuffer } from '../../engine/write-buffer.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { type Clock, withTimeLimit } from '../../platform/clock.ts';
 import type { ServiceError } from '../../platform/errors.ts';
-import { formatInstant } from '../../platform/instant.ts';
+import { formatInstant, formatSecond } from '../../platform/instant.ts';
 import { serviceVersion } from '../../platform/version.ts';
 import type { StorageRegistry } from '../../storage/registry.ts';
 
@@ -44,21 +45,14 @@ export class Health {
     const databaseHealthy = await this.#storageAnswers();
     const backlogMs = this.#backlogMs();
     const healthy = databaseHealthy && backlogMs <= this.#parts.backlogMsMax && journal.mode === 'open';
-    const sessionsCount = buffer.sizeOf(counted.sessions);
-    const tasksCount = buffer.sizeOf(counted.tasks);
     const { lastFlushAtMs } = flusher.statistics;
     return {
       status: healthy ? ('healthy' as const) : ('unhealthy' as const),
       database: databaseHealthy ? ('healthy' as const) : ('unhealthy' as const),
       buffer: {
-        sessions_count: sessionsCount,
-        tasks_count: tasksCount,
-        total_count: sessionsCount + tasksCount,
-        capacity,
+        ...bufferUsage(buffer, counted, capacity),
         held_count: buffer.heldSize,
-        usage_percent: Math.round(((sessionsCount + tasksCount) / capacity) * 1000) / 10,
-        last_flush:
-          lastFlushAtMs === undefined ? null : formatInstant(Math.floor(lastFlushAtMs / 1000) * 1000),
+        last_flush: lastFlushAtMs === undefined ? null : formatSecond(lastFlushAtMs),
       },
       flusher: this.#flusherReport(),
       journal: {

@@ -2,7 +2,7 @@ import { Elysia } from 'elysia';
 import type { Accepted as AcceptedBatch } from '../../engine/intake.ts';
 import { jsonParser, noBytes } from '../../http/json-body.ts';
 import { describeError } from '../../platform/errors.ts';
-import { formatInstant } from '../../platform/instant.ts';
+import { formatSecond } from '../../platform/instant.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { batchRecordsMax, type Collection } from '../../storage/collection.ts';
 import type { Listing } from './listing.ts';
@@ -226,7 +226,7 @@ function listingOf(
 }
 
 function acceptedAnswer({ count, acceptedAtMs }: AcceptedBatch) {
-  const timestamp = formatInstant(Math.floor(acceptedAtMs / 1000) * 1000);
+  const timestamp = formatSecond(acceptedAtMs);
   return { status: 'accepted' as const, count, timestamp };
 }
 

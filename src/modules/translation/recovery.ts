@@ -1,7 +1,7 @@
 import type { WriteBuffer } from '../../engine/write-buffer.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Clock } from '../../platform/clock.ts';
-import { formatInstant } from '../../platform/instant.ts';
+import { formatSecond } from '../../platform/instant.ts';
 
 /** What the last start found in the journal. */
 export interface LastReplay {
@@ -50,7 +50,7 @@ export class RecoveryLog {
     const { oldestVersion } = buffer;
     return {
       last_replay: {
-        finished_at: formatInstant(Math.floor(replay.finishedAtMs / 1000) * 1000),
+        finished_at: formatSecond(replay.finishedAtMs),
         frames: replay.frames,
         records: replay.records,
         damaged_ranges: replay.damagedRanges,

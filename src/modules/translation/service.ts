@@ -2,7 +2,7 @@ import type { Flusher, FlushResult } from '../../engine/flusher.ts';
 import type { Accepted, Batch, Intake } from '../../engine/intake.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { ServiceError } from '../../platform/errors.ts';
-import { formatInstant } from '../../platform/instant.ts';
+import { formatSecond } from '../../platform/instant.ts';
 import type { Collection } from '../../storage/collection.ts';
 import { type Condition, type StorageBackend, type StoredRecord, scan } from '../../storage/contract.ts';
 import type { StorageRegistry } from '../../storage/registry.ts';
@@ -138,7 +138,7 @@ export class TranslationService {
   async restore(id: string): Promise<Restored> {
     await this.freshen();
     const session = await this.session(id);
-    const restoredAt = formatInstant(Math.floor(this.#clock.nowMs() / 1000) * 1000);
+    const restoredAt = formatSecond(this.#clock.nowMs());
     return { session, tasks: this.#recovery.count(this.#unfinishedTasks(id)), restoredAt };
   }
 
