@@ -8,12 +8,14 @@ import type { BufferStatisticsParts } from './modules/persistence/buffer-statist
 import { firstApiPrefix, persistenceRoutes } from './modules/persistence/index.ts';
 import type { Health } from './modules/system/health.ts';
 import { systemRoutes } from './modules/system/index.ts';
-import { translationRoutes, writeRoutes } from './modules/translation/index.ts';
+import { managementRoutes, translationRoutes, writeRoutes } from './modules/translation/index.ts';
+import type { Removal } from './modules/translation/removal.ts';
 import type { TranslationService } from './modules/translation/service.ts';
 import type { Logger } from './platform/logger.ts';
 
 export interface AppParts {
   translation: TranslationService;
+  removal: Removal;
   health: Health;
   statistics: BufferStatisticsParts;
   metrics: Registry;
@@ -26,6 +28,7 @@ export interface AppParts {
 /** The HTTP application: every route, and what all of them share. */
 export function createApp({
   translation,
+  removal,
   health,
   statistics,
   metrics,
@@ -43,6 +46,7 @@ export function createApp({
     .use(systemRoutes({ health, metrics, config }))
     .use(writeRoutes('/api/v1/translation', translation, bodyBytesMax))
     .use(translationRoutes(translation, logger))
+    .use(managementRoutes(translation, removal, bodyBytesMax))
     .use(writeRoutes(firstApiPrefix, translation, bodyBytesMax))
     .use(persistenceRoutes(statistics));
 }

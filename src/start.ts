@@ -14,13 +14,15 @@ import { createMetrics, observeEngine } from './modules/system/gauges.ts';
 import { Health } from './modules/system/health.ts';
 import { sessions, tasks, translationCollections } from './modules/translation/records.ts';
 import { RecoveryLog } from './modules/translation/recovery.ts';
+import { Removal } from './modules/translation/removal.ts';
 import { TranslationService } from './modules/translation/service.ts';
 import { type Clock, systemClock, withTimeLimit } from './platform/clock.ts';
 import { type DurableFiles, systemFiles } from './platform/durable-files.ts';
 import { describeError } from './platform/errors.ts';
-import { lockFolder } from './platform/folder-lock.ts';
+import { lockFolder } from './platform/file-lock.ts';
 import { type ClosedPhase, Lifecycle } from './platform/lifecycle.ts';
 import type { Logger } from './platform/logger.ts';
+import { runOnSchedule } from './platform/schedule.ts';
 import { serviceVersion } from './platform/version.ts';
 import type { StorageBackend } from './storage/contract.ts';
 import { MysqlBackend } from './storage/mysql/backend.ts';
@@ -49,13 +51,16 @@ const requestsLimitMs = 5_000;
 const closeLimitMs = 5_000;
 
 /** Builds the service from its configuration, replays the journal, and listens. */
-export async function startService(config: Config, parts: StartParts): Promise<Service> {
-  const { logger, clock = systemClock, files = systemFiles, random = Math.random } = parts;
+export async function startService(config: Config, given: StartParts): Promise<Service> {
+  const { logger, clock = systemClock, files = systemFiles, random = Math.random } = given;
   const lifecycle = new Lifecycle(clock);
   const foundation = { config, logger, clock, files, random, lifecycle, startedAtMs: clock.nowMs() };
   try {
     const engine = await openEngine(foundation);
-    return listen(foundation, engine, createApp(appParts(foundation, engine)));
+    const parts = appParts(foundation, engine);
+    const service = listen(foundation, engine, createApp(parts));
+    startSchedule(foundation, parts.removal);
+    return service;
   } catch (error) {
     await lifecycle.close();
     throw error;
@@ -138,6 +143,17 @@ function appParts({ config, logger, clock, startedAtMs }: Foundation, engine: En
       recovery: new RecoveryLog({ ...engine, clock }),
       flushLimitMs: config.buffer.flush_timeout_seconds * 1000,
     }),
+    removal: new Removal({
+      ...engine,
+      clock,
+      logger,
+      retention: {
+        completedDays: config.retention.completed_days,
+        failedDays: config.retention.failed_days,
+        deletedDays: config.retention.deleted_days,
+        mode: config.retention.delete_mode,
+      },
+    }),
     health: new Health(observed),
     statistics: observed,
     config: redacted(config),
@@ -165,6 +181,8 @@ function listen({ config, logger, clock, lifecycle }: Foundation, engine: Engine
       return Response.json(faultAnswer, { status: 500 });
     },
   });
+  // Routes ask it for more time than other requests have.
+  app.server = server;
   const shutdownMs = config.service.shutdown_timeout_seconds * 1000;
   lifecycle.onClose('flush', shutdownMs + closeLimitMs, async () => {
     if (await engine.flusher.stop(shutdownMs)) return;
@@ -183,6 +201,13 @@ function listen({ config, logger, clock, lifecycle }: Foundation, engine: Engine
     dataDir: config.service.data_dir,
   });
   return { url: server.url.href.replace(/\/$/, ''), stop: () => lifecycle.close() };
+}
+
+function startSchedule({ config, clock, lifecycle }: Foundation, removal: Removal): void {
+  const { schedule } = config.retention;
+  if (schedule === 'off') return;
+  const stop = runOnSchedule(clock, schedule, () => removal.runSchedule());
+  lifecycle.onClose('schedule', closeLimitMs, stop);
 }
 
 /** The answer when not even the application's own error handler could give one. */

@@ -152,6 +152,9 @@ function withoutSource(message: string): string {
 
 function messageOf(error: ValueError): string {
   if (error.message === 'Unexpected property') return 'is no setting of this service';
+  if (error.schema.format === 'schedule') {
+    return 'must be a cron pattern of five parts that comes some day, such as 30 3 * * *, or off';
+  }
   const allowed: unknown = error.schema.anyOf;
   if (Array.isArray(allowed))
     return `must be one of ${allowed.map(({ const: word }: { const?: unknown }) => word).join(', ')}`;

@@ -1,5 +1,11 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { FormatRegistry, type Static, type TSchema, Type } from '@sinclair/typebox';
 import { logFormats, logLevels } from '../platform/logger.ts';
+import { isSchedule } from '../platform/schedule.ts';
+
+FormatRegistry.Set('schedule', (pattern) => pattern === 'off' || isSchedule(pattern));
+
+/** A hundred years. */
+export const retentionDaysMax = 36_500;
 
 const words = <const Words extends readonly string[]>(
   values: Words,
@@ -8,6 +14,9 @@ const words = <const Words extends readonly string[]>(
 
 const section = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: false, default: {} });
+
+const retentionDays = (days: number, description: string) =>
+  Type.Integer({ default: days, minimum: 0, maximum: retentionDaysMax, description });
 
 /** Where one backend of `storage.backends` connects to. */
 const backendConnection = Type.Object(
@@ -152,6 +161,27 @@ export const configSchema = Type.Object(
           },
         ),
       ),
+    }),
+    retention: section({
+      delete_mode: words(['hard', 'soft'], {
+        default: 'hard',
+        description:
+          'What a deletion does unless the call says otherwise: hard removes the rows; soft keeps a copy until it is purged.',
+      }),
+      completed_days: retentionDays(
+        90,
+        'Days after its last write at which a completed session is cleaned up.',
+      ),
+      failed_days: retentionDays(30, 'Days after its last write at which a failed session is cleaned up.'),
+      deleted_days: retentionDays(
+        30,
+        'Days after which what is known of deleted records is purged, soft-deleted rows included.',
+      ),
+      schedule: Type.String({
+        default: '30 3 * * *',
+        format: 'schedule',
+        description: 'When the daily clean-up runs: minute, hour, day, month, weekday, in UTC; or off.',
+      }),
     }),
     health: section({
       backlog_seconds_max: Type.Number({

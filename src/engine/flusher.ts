@@ -6,6 +6,7 @@ import type { Collection } from '../storage/collection.ts';
 import { type PendingRecord, StorageError } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
 import { chunksByKey } from './chunks.ts';
+import { Deleter } from './deleter.ts';
 import type { Quarantine } from './quarantine.ts';
 import { type HoldUp, RetryLoop, Stopped } from './retry-loop.ts';
 import type { BufferedRecord, FlushSet, RefusedRecord, WriteBuffer } from './write-buffer.ts';
@@ -71,6 +72,7 @@ export class Flusher {
   readonly #options: FlusherOptions;
   readonly #parts: FlusherParts;
   readonly #retry: RetryLoop;
+  readonly #deleter: Deleter;
   #mode: 'idle' | 'flushing' | 'stopped' = 'idle';
   #demanded = false;
   #running: Promise<void> = Promise.resolve();
@@ -91,6 +93,7 @@ export class Flusher {
     this.#options = options;
     this.#parts = parts;
     this.#retry = new RetryLoop(parts);
+    this.#deleter = new Deleter(parts.registry, this.#retry);
   }
 
   get state(): FlusherState {
@@ -231,6 +234,7 @@ export class Flusher {
 
   async #writeSet(set: FlushSet): Promise<void> {
     for (const refused of set.refused) await this.#quarantine(refused);
+    for (const deletion of set.deletions) await this.#deleter.perform(deletion);
     for (const collection of this.#parts.registry.collections) {
       const entries = set.records.get(collection.name);
       if (entries === undefined) continue;
@@ -317,7 +321,7 @@ export class Flusher {
     const existing = await this.#retry.untilItWorks(() => registry.backendOf(parent).existing(parent, named));
     const orphans = records.filter((pending) => !existing.has(parentOf(pending)));
     for (const orphan of orphans) {
-      const comes = buffer.has(parent.name, parentOf(orphan));
+      const comes = buffer.has(parent, parentOf(orphan));
       if (comes || clock.nowMs() - orphan.firstVersion / 1000 <= holdMsMax) buffer.hold(collection, orphan);
       else {
         const reason = `The session "${parentOf(orphan)}" did not arrive within ${holdMsMax / 1000} s`;

@@ -4,6 +4,13 @@ import { type Clock, withTimeLimit } from '../platform/clock.ts';
 import { type FieldProblem, fieldProblemsMax, ServiceError } from '../platform/errors.ts';
 import { type Collection, type GivenRecord, keyOf } from '../storage/collection.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
+import {
+  type DeletionRequest,
+  decodeDeletions,
+  deletionType,
+  encodeDeletions,
+  type PendingDeletion,
+} from './deletion.ts';
 import type { Flusher } from './flusher.ts';
 import type { WriteBuffer } from './write-buffer.ts';
 
@@ -36,6 +43,8 @@ export class Intake {
   readonly #clock: Clock;
   readonly #unknownParent: UnknownParentPolicy;
   readonly #knownParents = new LRUCache<string, true>({ max: knownParentsMax });
+  /** Counts deletions: what storage said before one may be outdated. */
+  #deletions = 0;
 
   constructor(parts: {
     journal: Journal;
@@ -69,13 +78,42 @@ export class Intake {
     return { count: batch.records.length, acceptedAtMs: Math.floor(position.version / 1000) };
   }
 
+  /**
+   * Accepts deletions of a collection's records, each with all that belongs to it; as durable as a batch when it
+   * resolves, and done after the next flush.
+   * @returns those that hold; a conditional one does not when something newer waits for storage.
+   * @throws ServiceError JOURNAL_FULL, JOURNAL_FAILED, NOT_ACCEPTING.
+   */
+  async delete(collection: Collection, requests: readonly DeletionRequest[]): Promise<PendingDeletion[]> {
+    const payload = encodeDeletions(requests, this.#clock.nowMs());
+    const position = await this.#journal.append(deletionType(collection), payload);
+    const dependents = this.#registry.dependentsOf(collection);
+    const deletions = decodeDeletions(collection, dependents, position, payload) ?? [];
+    this.#deletions += 1;
+    for (const { key } of deletions) this.#knownParents.delete(idOf(collection, key));
+    return this.#buffer.delete(deletions, position);
+  }
+
+  /**
+   * Whether a record was accepted and not deleted since.
+   * @throws StorageError when only storage could say, and it cannot be asked.
+   */
+  async exists(collection: Collection, key: string): Promise<boolean> {
+    if (this.#buffer.has(collection, key)) return true;
+    if (this.#buffer.isDeleted(collection, key)) return false;
+    const existing = await this.#registry.backendOf(collection).existing(collection, [key]);
+    return existing.has(key) && !this.#buffer.isDeleted(collection, key);
+  }
+
   async #checkParents(collection: Collection, records: readonly GivenRecord[]): Promise<void> {
     const { parent } = collection;
     if (parent === undefined || this.#unknownParent === 'hold') return;
     const named = new Set(records.map((record) => String(record[parent.field])));
-    const unknown = [...named].filter((id) => !this.#isKnown(parent.collection, id));
+    const parents = this.#registry.collection(parent.collection);
+    if (parents === undefined) return;
+    const unknown = [...named].filter((id) => !this.#isKnown(parents, id));
     if (unknown.length === 0) return;
-    const missing = await this.#missingInStorage(parent.collection, unknown);
+    const missing = await this.#missingInStorage(parents, unknown);
     if (missing.size === 0) return;
     throw new ServiceError('SESSION_NOT_FOUND', 'Session not found: send the session before its tasks', {
       errors: problems(collection, records, parent.field, (record) =>
@@ -87,23 +125,32 @@ export class Intake {
     });
   }
 
-  #isKnown(parentCollection: string, id: string): boolean {
-    return this.#knownParents.has(`${parentCollection}/${id}`) || this.#buffer.has(parentCollection, id);
+  #isKnown(parents: Collection, id: string): boolean {
+    return this.#knownParents.has(idOf(parents, id)) || this.#buffer.has(parents, id);
   }
 
   /** Those ids that storage does not have; none of them when it cannot be asked: an outage refuses no batch. */
-  async #missingInStorage(parentCollection: string, ids: readonly string[]): Promise<Set<string>> {
-    const parent = this.#registry.collection(parentCollection);
-    if (parent === undefined || this.#flusher.isHeldUp) return new Set();
+  async #missingInStorage(parents: Collection, ids: readonly string[]): Promise<Set<string>> {
+    const existing = await this.#existingInStorage(parents, ids);
+    const isMissing = (id: string): boolean =>
+      this.#buffer.isDeleted(parents, id) || (existing?.has(id) === false && !this.#isKnown(parents, id));
+    return new Set(ids.filter(isMissing));
+  }
+
+  /** Undefined when storage cannot be asked, or does not answer soon. */
+  async #existingInStorage(parents: Collection, ids: readonly string[]): Promise<Set<string> | undefined> {
+    if (this.#flusher.isHeldUp) return undefined;
+    const deletionsBefore = this.#deletions;
+    const waiting = ids.some((id) => this.#buffer.isDeleted(parents, id));
     const lookup = this.#registry
-      .backendOf(parent)
-      .existing(parent, ids)
+      .backendOf(parents)
+      .existing(parents, ids)
       .catch(() => undefined);
     const existing = await withTimeLimit(this.#clock, parentLookupLimitMs, lookup, () => undefined);
-    if (existing === undefined) return new Set();
-    for (const id of existing) this.#knownParents.set(`${parentCollection}/${id}`, true);
-    // A session may have been accepted while storage was asked.
-    return new Set(ids.filter((id) => !existing.has(id) && !this.#isKnown(parentCollection, id)));
+    // A deletion in between, or one that storage did not have yet, may have made the answer untrue.
+    if (existing === undefined || waiting || this.#deletions !== deletionsBefore) return existing;
+    for (const id of existing) this.#knownParents.set(idOf(parents, id), true);
+    return existing;
   }
 
   #checkFixedFields(collection: Collection, records: readonly GivenRecord[]): void {
@@ -122,6 +169,10 @@ export class Intake {
       throw new ServiceError('TASK_SESSION_MISMATCH', 'A task belongs to one session for good', { errors });
     }
   }
+}
+
+function idOf({ name }: Collection, key: string): string {
+  return `${name}/${key}`;
 }
 
 function problems(

@@ -1,6 +1,7 @@
 import type { Frame } from '../journal/frame.ts';
 import type { Collection, GivenRecord } from '../storage/collection.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
+import { decodeDeletions, deletedCollection } from './deletion.ts';
 import type { WriteBuffer } from './write-buffer.ts';
 
 /** What a replay brought back. */
@@ -17,6 +18,7 @@ export function replayInto(
 ): { replayed: Replayed; visit: (frame: Frame) => void } {
   const replayed: Replayed = { records: 0, unreadable: [] };
   const visit = (frame: Frame): void => {
+    if (replayDeletions(buffer, registry, frame)) return;
     const collection = registry.collection(frame.type);
     const records = collection === undefined ? undefined : recordsOf(collection, frame.payload);
     if (collection === undefined || records === undefined) {
@@ -27,6 +29,16 @@ export function replayInto(
     replayed.records += records.length;
   };
   return { replayed, visit };
+}
+
+/** False when the frame holds no deletions. */
+function replayDeletions(buffer: WriteBuffer, registry: StorageRegistry, frame: Frame): boolean {
+  const collection = registry.collection(deletedCollection(frame.type) ?? '');
+  if (collection === undefined) return false;
+  const deletions = decodeDeletions(collection, registry.dependentsOf(collection), frame, frame.payload);
+  if (deletions === undefined) return false;
+  buffer.delete(deletions, frame);
+  return true;
 }
 
 /** The records of a journaled request, which were validated before they were accepted. */

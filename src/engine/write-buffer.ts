@@ -9,6 +9,7 @@ import {
   mergeRecords,
 } from '../storage/collection.ts';
 import type { PendingRecord } from '../storage/contract.ts';
+import type { PendingDeletion } from './deletion.ts';
 
 /** A record in the buffer: everything of it is in the journal, from this frame on. */
 export interface BufferedRecord extends PendingRecord {
@@ -24,6 +25,8 @@ export interface RefusedRecord extends PendingRecord {
 
 /** Everything that was in the buffer at one moment. */
 export interface FlushSet {
+  /** Everything in `records` was accepted after them. */
+  deletions: readonly PendingDeletion[];
   /** By collection, one entry per key. */
   records: ReadonlyMap<string, ReadonlyMap<string, BufferedRecord>>;
   refused: readonly RefusedRecord[];
@@ -39,12 +42,15 @@ type Entries = Map<string, Map<string, BufferedRecord>>;
  * Two halves: `active` takes what is accepted; `take` moves all of it `in flight`, where it stays, unchanged,
  * until storage has it and `settle` drops it. A key can be in both: the half in flight is the older. A record that
  * has to wait for its parent is moved from flight to `held`, and is part of every later set until it need not wait.
+ * A deletion drops what it concerns of `active` and `held`; what is in flight is stored first, and then deleted.
  *
  * Invariants: frames are merged in the order of their sequences; at most one set is in flight.
  */
 export class WriteBuffer {
   #active: Entries = new Map();
   #activeSize = 0;
+  /** By `idOf` the deleted record: none of these has an entry in `active` or `held` that is older. */
+  #deletions = new Map<string, PendingDeletion>();
   readonly #held = new Map<string, { collection: Collection; pending: BufferedRecord }>();
   #activeSince: number | undefined;
   #refused: RefusedRecord[] = [];
@@ -53,10 +59,9 @@ export class WriteBuffer {
   #lastSequence = 0;
 
   /** Merges the records of one frame. */
-  merge(collection: Collection, records: readonly GivenRecord[], { sequence, version }: Position): void {
-    invariant(sequence > this.#lastSequence, `frame ${sequence} is merged after frame ${this.#lastSequence}`);
-    this.#lastSequence = sequence;
-    this.#activeSince ??= version;
+  merge(collection: Collection, records: readonly GivenRecord[], position: Position): void {
+    this.#advance(position);
+    const { sequence, version } = position;
     const entries = entriesOf(this.#active, collection);
     for (const given of records) {
       const record = knownFields(collection, given);
@@ -73,32 +78,73 @@ export class WriteBuffer {
     }
   }
 
+  /**
+   * Takes in the deletions of one frame.
+   * @returns those that hold: a conditional one does not while something newer waits here.
+   */
+  delete(deletions: readonly PendingDeletion[], position: Position): PendingDeletion[] {
+    this.#advance(position);
+    const holding = new Map(deletions.map((deletion) => [deletion.key, deletion]));
+    if (deletions.some(({ conditional }) => conditional)) {
+      for (const { deletion, pending } of this.#concernedBy(holding)) {
+        if (deletion.conditional && pending.version > deletion.version) holding.delete(deletion.key);
+      }
+    }
+    for (const { deletion, collection, key, half } of this.#concernedBy(holding)) {
+      if (half === 'in flight') continue;
+      if (half === 'held') this.#held.delete(idOf(collection.name, key));
+      else if (entriesOf(this.#active, collection).delete(key)) this.#activeSize -= 1;
+      droppedOf(deletion, collection).add(key);
+    }
+    for (const deletion of holding.values()) {
+      const id = idOf(deletion.collection.name, deletion.key);
+      this.#deletions.set(id, joined(this.#deletions.get(id), deletion));
+    }
+    return [...holding.values()];
+  }
+
   /** The fixed field that a record would change of an entry with its key, or undefined. */
   fixedFieldChangedBy(collection: Collection, record: GivenRecord): string | undefined {
     const key = keyOf(collection, record);
     const entry =
       this.#active.get(collection.name)?.get(key) ??
-      this.#inFlight?.records.get(collection.name)?.get(key) ??
-      this.#held.get(heldKey(collection.name, key))?.pending;
+      this.#undeletedInFlight(collection, key) ??
+      this.#held.get(idOf(collection.name, key))?.pending;
     return entry === undefined ? undefined : changedFixedField(collection, entry.record, record);
   }
 
-  has(collectionName: string, key: string): boolean {
+  has(collection: Collection, key: string): boolean {
     return (
-      this.#active.get(collectionName)?.has(key) === true ||
-      this.#inFlight?.records.get(collectionName)?.has(key) === true
+      this.#active.get(collection.name)?.has(key) === true ||
+      this.#undeletedInFlight(collection, key) !== undefined
     );
+  }
+
+  /** Whether storage may still have a record that was deleted. */
+  isDeleted(collection: Collection, key: string): boolean {
+    const id = idOf(collection.name, key);
+    const deleted =
+      this.#deletions.has(id) ||
+      this.#inFlight?.deletions.some((deletion) => idOf(deletion.collection.name, deletion.key) === id) ===
+        true;
+    return deleted && !this.has(collection, key);
   }
 
   /** Moves everything in flight; undefined when there is nothing. */
   take(): FlushSet | undefined {
     invariant(this.#inFlight === undefined, 'one set is in flight at most');
     this.#activateHeld();
-    if (this.#activeSize === 0 && this.#refused.length === 0) return undefined;
-    this.#inFlight = { records: this.#active, refused: this.#refused, throughSequence: this.#lastSequence };
+    if (this.#activeSize === 0 && this.#refused.length === 0 && this.#deletions.size === 0) return undefined;
+    this.#inFlight = {
+      deletions: [...this.#deletions.values()],
+      records: this.#active,
+      refused: this.#refused,
+      throughSequence: this.#lastSequence,
+    };
     this.#inFlightSince = this.#activeSince;
     this.#active = new Map();
     this.#activeSize = 0;
+    this.#deletions = new Map();
     this.#activeSince = undefined;
     this.#refused = [];
     return this.#inFlight;
@@ -113,7 +159,8 @@ export class WriteBuffer {
 
   /** Keeps a record of the set in flight for the next set: its parent is not stored yet. */
   hold(collection: Collection, pending: BufferedRecord): void {
-    this.#held.set(heldKey(collection.name, keyOf(collection, pending.record)), { collection, pending });
+    if (this.#deletionOf(collection, pending.record) !== undefined) return;
+    this.#held.set(idOf(collection.name, keyOf(collection, pending.record)), { collection, pending });
   }
 
   get heldSize(): number {
@@ -127,9 +174,9 @@ export class WriteBuffer {
     return oldest;
   }
 
-  /** Entries that wait for the next flush. */
+  /** Entries and deletions that wait for the next flush. */
   get waitingSize(): number {
-    return this.#activeSize;
+    return this.#activeSize + this.#deletions.size;
   }
 
   /** Entries that storage does not have yet. */
@@ -157,6 +204,53 @@ export class WriteBuffer {
     return this.#inFlightSince ?? this.#activeSince;
   }
 
+  #advance({ sequence, version }: Position): void {
+    invariant(sequence > this.#lastSequence, `frame ${sequence} is merged after frame ${this.#lastSequence}`);
+    this.#lastSequence = sequence;
+    this.#activeSince ??= version;
+  }
+
+  /** The deletion, among those that wait for the next flush, that concerns a record. */
+  #deletionOf(collection: Collection, record: GivenRecord): PendingDeletion | undefined {
+    const { parent } = collection;
+    return (
+      this.#deletions.get(idOf(collection.name, keyOf(collection, record))) ??
+      (parent && this.#deletions.get(idOf(parent.collection, String(record[parent.field]))))
+    );
+  }
+
+  #undeletedInFlight(collection: Collection, key: string): BufferedRecord | undefined {
+    const entry = this.#inFlight?.records.get(collection.name)?.get(key);
+    return entry === undefined || this.#deletionOf(collection, entry.record) !== undefined
+      ? undefined
+      : entry;
+  }
+
+  /** Every entry of the records that deletions of one collection, by key, concern. */
+  *#concernedBy(deletions: ReadonlyMap<string, PendingDeletion>) {
+    const [any] = deletions.values();
+    for (const collection of any === undefined ? [] : [any.collection, ...any.dependents]) {
+      const owner = collection === any?.collection ? collection.key : (collection.parent?.field ?? '');
+      for (const { half, entries } of this.#halvesOf(collection)) {
+        for (const [key, pending] of entries) {
+          const deletion = deletions.get(String(pending.record[owner]));
+          if (deletion !== undefined) yield { deletion, collection, key, pending, half };
+        }
+      }
+    }
+  }
+
+  *#halvesOf(collection: Collection) {
+    const none = new Map<string, BufferedRecord>();
+    yield { half: 'active' as const, entries: this.#active.get(collection.name) ?? none };
+    yield { half: 'in flight' as const, entries: this.#inFlight?.records.get(collection.name) ?? none };
+    const held = [...this.#held.values()].filter((each) => each.collection === collection);
+    yield {
+      half: 'held' as const,
+      entries: held.map(({ pending }) => [keyOf(collection, pending.record), pending] as const),
+    };
+  }
+
   #activateHeld(): void {
     for (const { collection, pending } of this.#held.values()) {
       const entries = entriesOf(this.#active, collection);
@@ -173,7 +267,25 @@ function mergeOver(collection: Collection, older: BufferedRecord, newer: Buffere
   return { ...older, record: mergeRecords(collection, older.record, newer.record), version: newer.version };
 }
 
-function heldKey(collectionName: string, key: string): string {
+/** Two deletions of one record that wait for the same flush are one, and both callers see what it removes. */
+function joined(earlier: PendingDeletion | undefined, later: PendingDeletion): PendingDeletion {
+  if (earlier === undefined) return later;
+  for (const [collection, keys] of earlier.dropped) {
+    for (const key of keys) droppedOf(later, collection).add(key);
+  }
+  later.removed = earlier.removed;
+  return later.conditional && !earlier.conditional
+    ? { ...later, version: earlier.version, conditional: false }
+    : later;
+}
+
+function droppedOf({ dropped }: PendingDeletion, collection: Collection): Set<string> {
+  const keys = dropped.get(collection) ?? new Set();
+  dropped.set(collection, keys);
+  return keys;
+}
+
+function idOf(collectionName: string, key: string): string {
   return `${collectionName}/${key}`;
 }
 

@@ -14,6 +14,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   TASK_SESSION_MISMATCH: 422,
   NOT_FOUND: 404,
   ROUTE_NOT_FOUND: 404,
+  CLEANUP_RUNNING: 409,
   NOT_ACCEPTING: 503,
   JOURNAL_FULL: 503,
   JOURNAL_FAILED: 503,

@@ -7,9 +7,13 @@ export const noBytes: { bodyBytes: Uint8Array } = { bodyBytes: new Uint8Array(0)
  * A parser for routes that take JSON: reads the body as JSON in UTF-8, whatever its content type says, and keeps
  * its bytes as `bodyBytes`, which go into the journal as they came.
  * @param bytesMax a larger body is refused before it is read, or as soon as it has grown too large.
- * @param batch a longer batch is refused before each of its records is looked at.
+ * @param options `batch`: a longer one is refused before each of its records is looked at; `optional`: no body at
+ * all is an empty object.
  */
-export function jsonParser(bytesMax: number, batch: { field: string; recordsMax: number }) {
+export function jsonParser(
+  bytesMax: number,
+  { batch, optional = false }: { batch?: { field: string; recordsMax: number }; optional?: boolean } = {},
+) {
   return async (context: { request: Request; bodyBytes: Uint8Array }): Promise<unknown> => {
     try {
       context.bodyBytes = await readBody(context.request, bytesMax);
@@ -17,7 +21,9 @@ export function jsonParser(bytesMax: number, batch: { field: string; recordsMax:
       if (cause instanceof ServiceError) throw cause;
       throw new ServiceError('INVALID_JSON', 'The body broke off before its end', { cause });
     }
+    if (optional && context.bodyBytes.length === 0) return {};
     const body = parseJson(context.bodyBytes);
+    if (batch === undefined) return body;
     const records = (body as Record<string, unknown> | null)?.[batch.field];
     if (Array.isArray(records) && records.length > batch.recordsMax) {
       const message = `must have at most ${batch.recordsMax} records, not ${records.length}`;

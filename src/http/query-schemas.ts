@@ -5,29 +5,35 @@ const kind = 'QueryInteger';
 /** No database has more rows; page times size stays exact. */
 const queryIntegerMax = 1_000_000_000;
 
-const problem = `must be an integer from 1 to ${queryIntegerMax}`;
+interface Limits {
+  minimum: number;
+  maximum: number;
+}
 
 /**
- * A positive integer of a query. It is the text of digits until the handler makes it a `Number`: Elysia's own
- * conversion does not say which parameter is wrong.
+ * An integer of a query, from 1 unless said otherwise. It is the text of digits until the handler makes it a
+ * `Number`: Elysia's own conversion does not say which parameter is wrong.
  */
-export function QueryInteger(options: { description: string }): TUnsafe<number> {
+export function QueryInteger(options: { description: string } & Partial<Limits>): TUnsafe<number> {
   return Type.Unsafe<number>({
+    minimum: 1,
+    maximum: queryIntegerMax,
     ...options,
     [Kind]: kind,
     type: 'integer',
-    minimum: 1,
-    maximum: queryIntegerMax,
   });
 }
 
-TypeRegistry.Set(
+TypeRegistry.Set<Limits>(
   kind,
-  (_schema, value) =>
-    typeof value === 'string' && /^[1-9]\d{0,9}$/.test(value) && Number(value) <= queryIntegerMax,
+  ({ minimum, maximum }, value) =>
+    typeof value === 'string' &&
+    /^(0|[1-9]\d{0,9})$/.test(value) &&
+    Number(value) >= minimum &&
+    Number(value) <= maximum,
 );
 
 /** Says what is wrong with a parameter of this file's kind; undefined for any other schema. */
-export function explainQueryParameter(schema: { [Kind]?: string }): string | undefined {
-  return schema[Kind] === kind ? problem : undefined;
+export function explainQueryParameter(schema: { [Kind]?: string } & Partial<Limits>): string | undefined {
+  return schema[Kind] === kind ? `must be an integer from ${schema.minimum} to ${schema.maximum}` : undefined;
 }

@@ -10,6 +10,7 @@ export const errorCodes = {
   TASK_SESSION_MISMATCH: 'A batch names another session for a task that already belongs to one.',
   NOT_FOUND: 'No record has this id.',
   ROUTE_NOT_FOUND: 'No endpoint has this method and path.',
+  CLEANUP_RUNNING: 'A clean-up is running already, of this instance or of another on the same database.',
   NOT_ACCEPTING: 'The service is shutting down and accepts no more batches.',
   JOURNAL_FULL:
     'The journal has reached journal.bytes_max; batches are accepted again once storage has caught up.',

@@ -43,6 +43,30 @@ export interface Query {
 }
 
 /**
+ * That a record was deleted. What was accepted before it, of the record and of those that belong to it, has no
+ * effect any more, whoever brings it and however late.
+ */
+export interface Deletion {
+  key: string;
+  /** Microseconds since the epoch: writes up to this version are older than the deletion. */
+  version: number;
+  /** Milliseconds since the epoch, from which `purge` counts. */
+  deletedAtMs: number;
+}
+
+/** How `remove` removes. */
+export interface Removal {
+  where: readonly Condition[];
+  /** At most so many records in one call, which is one transaction. */
+  limit: number;
+  /** Since when they are deleted: they are kept aside until `purge`. Undefined: they are gone at once. */
+  keptSinceMs?: number | undefined;
+}
+
+/** A length of time: between two instants of a record, or what a field says in milliseconds. */
+export type Duration = { field: string } | { from: string; to: string };
+
+/**
  * A place that keeps records. Implementations hold all SQL and all drivers; `docs/adding-a-storage-plugin.md`
  * is the guide, and `test/contract` the suite that every one passes.
  *
@@ -63,6 +87,8 @@ export interface StorageBackend {
    *   that the record does not give stays; null clears it.
    * - A field with the rule `greatest` takes the larger value, whichever version is older.
    * - A different value for a `fixed` field is refused.
+   * - A record that does not give every required field changes a stored one, and does nothing where there is none.
+   * - A record that is not newer than its deletion, or than that of the record it belongs to, is left out.
    * - `created_at` becomes the smallest first version seen, `updated_at` and `version` the largest version.
    */
   write(collection: Collection, records: readonly PendingRecord[]): Promise<void>;
@@ -76,8 +102,30 @@ export interface StorageBackend {
 
   count(collection: Collection, where: readonly Condition[]): Promise<number>;
 
-  /** Deletes a record and those that belong to it; false when there was none. */
-  delete(collection: Collection, key: string): Promise<boolean>;
+  /** How many records have each value of a field. */
+  countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>>;
+
+  /** The mean in milliseconds over the records that match and have it; undefined when there are none. */
+  averageMs(
+    collection: Collection,
+    where: readonly Condition[],
+    duration: Duration,
+  ): Promise<number | undefined>;
+
+  /** What the collections take on the server's disk, as far as it says. */
+  sizeBytes(): Promise<number>;
+
+  /** Makes a deletion known to `write`, of every instance, until it is purged; the newest of a record counts. */
+  markDeleted(collection: Collection, deletion: Deletion): Promise<void>;
+
+  /** Removes records, and those that belong to them; returns how many of this collection. */
+  remove(collection: Collection, removal: Removal): Promise<number>;
+
+  /** Forgets up to `limit` deletions from before an instant, and removes what was kept aside; returns how many. */
+  purge(beforeMs: number, limit: number): Promise<number>;
+
+  /** Does something that only one instance may do at a time; undefined, at once, while another does it. */
+  exclusively<T>(name: string, action: () => Promise<T>): Promise<T | undefined>;
 
   /** Resolves when storage answers. */
   healthCheck(): Promise<void>;

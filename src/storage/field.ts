@@ -56,12 +56,12 @@ export function Choice<const Words extends readonly string[]>(
   return field<Words[number]>('Choice', 'string', options, { enum: [...words] });
 }
 
-/** An integer from 0 to the largest INT. `initial` is stored when a new record does not give one. */
-export function Whole(options: FieldOptions & { initial?: number }): TUnsafe<number> {
-  const { initial, ...rest } = options;
+/** An integer from 0 to `maximum`, at most the largest INT. `initial` is stored when a new record does not give one. */
+export function Whole(options: FieldOptions & { initial?: number; maximum?: number }): TUnsafe<number> {
+  const { initial, maximum = wholeMax, ...rest } = options;
   return field<number>('Whole', 'integer', rest, {
     minimum: 0,
-    maximum: wholeMax,
+    maximum,
     ...(initial === undefined ? {} : { 'x-initial': initial }),
   });
 }

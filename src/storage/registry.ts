@@ -28,6 +28,11 @@ export class StorageRegistry {
     return [...this.#routes.values()].map(({ collection }) => collection);
   }
 
+  /** The collections whose records belong to records of this one. */
+  dependentsOf({ name }: Collection): Collection[] {
+    return this.collections.filter(({ parent }) => parent?.collection === name);
+  }
+
   get backends(): ReadonlyMap<string, StorageBackend> {
     return this.#backends;
   }

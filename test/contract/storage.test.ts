@@ -287,13 +287,125 @@ for (const storage of storages) {
       expect(seen).toEqual(batch.map((task) => task.task_id));
     });
 
-    test('deleting a session deletes its tasks, and says whether there was one', async () => {
+    const ofKey = (id: string) => ({ field: 'session_id', is: 'equal', value: id }) as const;
+
+    test('removing a session removes its tasks, and says whether there was one', async () => {
       const id = await storedSession();
       const task = aTask(id);
       await write(tasks, pending(task, 1000));
-      expect(await backend.delete(sessions, id)).toBe(true);
+      expect(await backend.remove(sessions, { where: [ofKey(id)], limit: 10 })).toBe(1);
       expect(await backend.read(tasks, task.task_id)).toBeUndefined();
-      expect(await backend.delete(sessions, id)).toBe(false);
+      expect(await backend.remove(sessions, { where: [ofKey(id)], limit: 10 })).toBe(0);
+    });
+
+    test('a removal takes what matches, no more than its limit at a time', async () => {
+      const [id, other] = [await storedSession(), await storedSession()];
+      const batch = Array.from({ length: 5 }, (_, index) => pending(aTask(id), 1000 + index));
+      await write(tasks, ...batch, pending(aTask(other), 1000));
+      const where = [ofKey(id), { field: 'version', is: 'at most', value: 1003 }] as const;
+      const removed: number[] = [];
+      for (let call = 0; call < 3; call += 1) removed.push(await backend.remove(tasks, { where, limit: 3 }));
+      expect(removed).toEqual([3, 1, 0]);
+      expect(await backend.count(tasks, [ofKey(id)])).toBe(1);
+      expect(await backend.count(tasks, [ofKey(other)])).toBe(1);
+    });
+
+    test('what was deleted is not written by anything that is not newer, and what belongs to it neither', async () => {
+      const session = aSession();
+      const id = session.session_id;
+      await backend.markDeleted(sessions, { key: id, version: 5000, deletedAtMs: 5 });
+      await write(sessions, pending(session, 5000));
+      expect(await backend.read(sessions, id)).toBeUndefined();
+      const [late, newer] = [aTask(id), aTask(id)];
+      await write(tasks, pending(late, 4000));
+      await write(sessions, pending(session, 5001));
+      await write(tasks, pending(late, 5000), pending(newer, 5001));
+      expect(await backend.read(sessions, id)).toMatchObject({ version: 5001 });
+      expect(await backend.read(tasks, late.task_id)).toBeUndefined();
+      expect(await backend.read(tasks, newer.task_id)).toMatchObject({ version: 5001 });
+    });
+
+    test('of several deletions of a record the newest counts, in whatever order they come', async () => {
+      const session = aSession();
+      for (const version of [5000, 9000, 7000]) {
+        await backend.markDeleted(sessions, { key: session.session_id, version, deletedAtMs: 5 });
+      }
+      await write(sessions, pending(session, 8000));
+      expect(await backend.read(sessions, session.session_id)).toBeUndefined();
+    });
+
+    test('what is kept aside is purged after its time, and a deletion is forgotten with it', async () => {
+      const session = aSession({ game_info: { name: '幻想' } });
+      const id = session.session_id;
+      await backend.purge(Number.MAX_SAFE_INTEGER / 1000, 1_000_000);
+      await write(sessions, pending(session, 1000));
+      await write(tasks, ...[aTask(id), aTask(id)].map((task) => pending(task, 1000)));
+      await backend.markDeleted(sessions, { key: id, version: 2000, deletedAtMs: 70_000 });
+      await backend.remove(tasks, { where: [ofKey(id)], limit: 10, keptSinceMs: 70_000 });
+      await backend.remove(sessions, { where: [ofKey(id)], limit: 10, keptSinceMs: 70_000 });
+      expect(await backend.count(tasks, [ofKey(id)])).toBe(0);
+      expect(await backend.purge(70_000, 10)).toBe(0);
+      expect([await backend.purge(70_001, 2), await backend.purge(70_001, 2)]).toEqual([2, 1]);
+      await write(sessions, pending(session, 1000));
+      expect(await backend.read(sessions, id)).toMatchObject({ version: 1000 });
+    });
+
+    test('a record without its required fields changes what is stored, and creates nothing', async () => {
+      const session = aSession({ total_tasks: 5, metadata: { a: 1 } });
+      await write(sessions, pending(session, 1_000_000));
+      const change = (id: string, version: number) => pending({ session_id: id, status: 'failed' }, version);
+      await write(sessions, change(session.session_id, 2_000_000), change('nobody', 2_000_000));
+      expect(await backend.read(sessions, session.session_id)).toMatchObject({
+        ...session,
+        status: 'failed',
+        created_at: 1000,
+        updated_at: 2000,
+      });
+      expect(await backend.read(sessions, 'nobody')).toBeUndefined();
+      await write(sessions, pending({ session_id: session.session_id, status: 'pending' }, 1_500_000));
+      expect(await backend.read(sessions, session.session_id)).toMatchObject({
+        status: 'failed',
+        version: 2_000_000,
+      });
+    });
+
+    test('counts by a field, and means of durations', async () => {
+      const id = await storedSession();
+      const batch = [1000, 2000, undefined].map((duration_ms, index) =>
+        aTask(id, { status: index === 0 ? 'failed' : 'completed', ...(duration_ms && { duration_ms }) }),
+      );
+      const [first] = batch;
+      await write(tasks, ...batch.map((task) => pending(task, 1000)));
+      await write(tasks, pending({ ...first }, 3_500_000));
+      const counts = await backend.countBy(tasks, 'status');
+      expect(counts.get('failed')).toBe(
+        await backend.count(tasks, [{ field: 'status', is: 'equal', value: 'failed' }]),
+      );
+      expect(await backend.averageMs(tasks, [ofKey(id)], { field: 'duration_ms' })).toBe(1500);
+      const life = { from: 'created_at', to: 'updated_at' };
+      expect(await backend.averageMs(tasks, [ofKey(id)], life)).toBeCloseTo(3499 / 3, 2);
+      expect(await backend.averageMs(tasks, [ofKey('nobody')], life)).toBeUndefined();
+      expect(await backend.sizeBytes()).toBeGreaterThan(10_000);
+    });
+
+    test('what is done exclusively is done by one instance at a time', async () => {
+      const other = backendAt(database.url);
+      const begun = Promise.withResolvers<void>();
+      const end = Promise.withResolvers<void>();
+      const first = backend.exclusively('test', async () => {
+        begun.resolve();
+        await end.promise;
+        return 'first';
+      });
+      await begun.promise;
+      expect(await other.exclusively('test', async () => 'second')).toBeUndefined();
+      expect(await other.exclusively('another', async () => 'second')).toBe('second');
+      end.resolve();
+      expect(await first).toBe('first');
+      const failure = new Error('of the action');
+      expect(other.exclusively('test', () => Promise.reject(failure))).rejects.toBe(failure);
+      expect(await other.exclusively('test', async () => 'third')).toBe('third');
+      await other.close();
     });
 
     test('a thousand records in one call', async () => {

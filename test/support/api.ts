@@ -35,6 +35,14 @@ export class Api {
     );
   }
 
+  patch<Body>(path: string, body: unknown): Promise<Answer<Body>> {
+    return this.#ask('PATCH', path, JSON.stringify(body));
+  }
+
+  delete<Body>(path: string): Promise<Answer<Body>> {
+    return this.#ask('DELETE', path);
+  }
+
   sessions<Body = { status: string; count: number }>(sessions: readonly unknown[]): Promise<Answer<Body>> {
     return this.post('/api/v1/translation/sessions/batch', { sessions });
   }

@@ -441,6 +441,7 @@ function problemsOf(attempt: () => unknown): readonly string[] {
 }
 
 interface SettingSchema {
+  format?: string;
   type?: string;
   default?: unknown;
   minimum?: number;
@@ -460,6 +461,7 @@ function settings(): { section: string; key: string; schema: SettingSchema }[] {
 function sampleOf(schema: SettingSchema): { text: string; value: unknown } {
   const word = schema.anyOf?.map((each) => each.const).find((each) => each !== schema.default);
   if (word !== undefined) return { text: word, value: word };
+  if (schema.format === 'schedule') return { text: '15 4 * * 1', value: '15 4 * * 1' };
   if (schema.type === 'string') return { text: 'some-text', value: 'some-text' };
   const value = Number(schema.default) + (schema.type === 'integer' ? 1 : 0.5);
   return { text: String(value), value };

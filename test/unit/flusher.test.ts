@@ -81,7 +81,13 @@ class ControlledBackend implements StorageBackend {
   existing: StorageBackend['existing'] = (collection, keys) => this.#real.existing(collection, keys);
   query = (collection: Collection, query: Query) => this.#real.query(collection, query);
   count: StorageBackend['count'] = (collection, where) => this.#real.count(collection, where);
-  delete = (collection: Collection, key: string) => this.#real.delete(collection, key);
+  countBy: StorageBackend['countBy'] = (collection, field) => this.#real.countBy(collection, field);
+  averageMs: StorageBackend['averageMs'] = (...args) => this.#real.averageMs(...args);
+  sizeBytes = () => this.#real.sizeBytes();
+  markDeleted: StorageBackend['markDeleted'] = (...args) => this.#real.markDeleted(...args);
+  remove: StorageBackend['remove'] = (...args) => this.#real.remove(...args);
+  purge: StorageBackend['purge'] = (...args) => this.#real.purge(...args);
+  exclusively: StorageBackend['exclusively'] = (name, action) => this.#real.exclusively(name, action);
   healthCheck = () => this.#real.healthCheck();
   close = async () => {};
 }
@@ -728,7 +734,7 @@ describe('the journal', () => {
     expect(journal.checkpoint).toBe(1);
     await crash();
     expect(await start()).toEqual({ replayed: 1 });
-    expect(buffer.has(sessions.name, later.session_id)).toBe(true);
+    expect(buffer.has(sessions, later.session_id)).toBe(true);
   });
 
   test('whose checkpoint cannot be written harms no flush; the next one moves it', async () => {

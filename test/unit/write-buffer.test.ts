@@ -69,18 +69,18 @@ describe('the buffer', () => {
     merge(tasks, aTask('same', { task_id: 'same' }));
     expect(buffer.sizeOf(sessions.name)).toBe(2);
     expect(buffer.sizeOf(tasks.name)).toBe(1);
-    expect(buffer.has(tasks.name, 'SAME')).toBe(false);
+    expect(buffer.has(tasks, 'SAME')).toBe(false);
   });
 
   test('takes keys that every object has, and fields of such names, for what they are', () => {
     for (const key of ['__proto__', 'constructor', 'toString']) {
-      expect(buffer.has(sessions.name, key)).toBe(false);
+      expect(buffer.has(sessions, key)).toBe(false);
       const record = JSON.parse(
         JSON.stringify(aSession({ session_id: key })).replace('{', '{"__proto__":{"polluted":true},'),
       ) as GivenRecord;
       merge(sessions, record);
       merge(sessions, { ...record, status: 'completed' });
-      expect(buffer.has(sessions.name, key)).toBe(true);
+      expect(buffer.has(sessions, key)).toBe(true);
     }
     const set = taken();
     expect(set.records.get(sessions.name)?.size).toBe(3);
@@ -152,11 +152,11 @@ describe('a set in flight', () => {
     merge(sessions, late);
     expect(buffer.waitingSize).toBe(1);
     expect(buffer.sizeOf(sessions.name)).toBe(2);
-    expect(buffer.has(sessions.name, early.session_id)).toBe(true);
-    expect(buffer.has(sessions.name, late.session_id)).toBe(true);
+    expect(buffer.has(sessions, early.session_id)).toBe(true);
+    expect(buffer.has(sessions, late.session_id)).toBe(true);
     buffer.settle(set);
-    expect(buffer.has(sessions.name, early.session_id)).toBe(false);
-    expect(buffer.has(sessions.name, late.session_id)).toBe(true);
+    expect(buffer.has(sessions, early.session_id)).toBe(false);
+    expect(buffer.has(sessions, late.session_id)).toBe(true);
     expect(buffer.sizeOf(sessions.name)).toBe(1);
   });
 
@@ -401,7 +401,7 @@ describe('whatever is accepted, taken, held and stored, in whatever order', () =
               tasks,
               next.tasks.map(({ id, of, given }) => {
                 // A write that names another session is the buffer's to refuse only while it has the task.
-                const known = buffer.has(tasks.name, unique(id)) ? undefined : both.sessionOf(unique(id));
+                const known = buffer.has(tasks, unique(id)) ? undefined : both.sessionOf(unique(id));
                 return { ...aTask(String(known ?? unique(of)), { task_id: unique(id) }), ...given };
               }),
             );

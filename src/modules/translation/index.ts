@@ -1,13 +1,18 @@
 import { Elysia } from 'elysia';
 import type { Accepted as AcceptedBatch } from '../../engine/intake.ts';
 import { jsonParser, noBytes } from '../../http/json-body.ts';
-import { describeError } from '../../platform/errors.ts';
-import { formatSecond } from '../../platform/instant.ts';
+import { streamedJson } from '../../http/json-stream.ts';
+import { formatInstant, formatSecond } from '../../platform/instant.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { batchRecordsMax, type Collection } from '../../storage/collection.ts';
 import type { Listing } from './listing.ts';
 import {
   Accepted,
+  CleanedUp,
+  CleanupQuery,
+  CleanupRequest,
+  Deleted,
+  DeleteQuery,
   Flushed,
   FreshQuery,
   IncompleteSessions,
@@ -20,6 +25,9 @@ import {
   SessionTasksPage,
   SessionTasksQuery,
   SessionView,
+  Statistics,
+  StatusChange,
+  StatusChanged,
   TaskBatch,
   TaskParams,
   TasksPage,
@@ -27,7 +35,8 @@ import {
   TaskView,
 } from './model.ts';
 import { sessions, tasks } from './records.ts';
-import type { Restored, TranslationService } from './service.ts';
+import type { DeleteMode, Removal } from './removal.ts';
+import type { TranslationService } from './service.ts';
 
 const pageSizeDefault = 20;
 const pageSizeMax = 100;
@@ -39,7 +48,7 @@ export function writeRoutes<const Prefix extends string>(
   bodyBytesMax: number,
 ) {
   const parserOf = ({ batchField }: Collection) =>
-    jsonParser(bodyBytesMax, { field: batchField, recordsMax: batchRecordsMax });
+    jsonParser(bodyBytesMax, { batch: { field: batchField, recordsMax: batchRecordsMax } });
   return new Elysia({ prefix, normalize: false, tags: ['write'] })
     .decorate(noBytes)
     .post(
@@ -186,7 +195,17 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
     })
     .post(
       '/recovery/restore/:session_id',
-      async ({ params }) => restoredAnswer(await service.restore(params.session_id), logger),
+      async ({ params: { session_id } }) => {
+        const { session, tasks, restoredAt } = await service.restore(session_id);
+        return streamedJson(
+          {
+            before: { session_id, session },
+            list: { name: 'tasks', items: tasks },
+            after: (count) => ({ tasks_count: count, restored_tasks_count: count, restored_at: restoredAt }),
+          },
+          { logger, what: `A restore of session ${session_id}` },
+        );
+      },
       {
         params: SessionParams,
         detail: {
@@ -230,40 +249,112 @@ function acceptedAnswer({ count, acceptedAtMs }: AcceptedBatch) {
   return { status: 'accepted' as const, count, timestamp };
 }
 
-/** Characters of JSON that go out at a time. */
-const streamedCharacters = 64 * 1024;
+/** The routes of `/api/v1/translation` that manage what is stored. */
+export function managementRoutes(service: TranslationService, removal: Removal, bodyBytesMax: number) {
+  return new Elysia({ prefix: '/api/v1/translation', normalize: false, tags: ['management'] })
+    .decorate(noBytes)
+    .delete(
+      '/sessions/:session_id',
+      async ({ params: { session_id }, query: { mode } }) => ({
+        status: 'deleted' as const,
+        session_id,
+        deleted_tasks: await removal.deleteSession(session_id, mode),
+      }),
+      {
+        params: SessionParams,
+        query: DeleteQuery,
+        response: { 200: Deleted },
+        detail: {
+          summary: 'Delete a session with all its tasks',
+          description:
+            'Whatever of it is stored, buffered or journaled goes, and no late write brings it back.',
+        },
+      },
+    )
+    .patch(
+      '/sessions/:session_id/status',
+      async ({ params: { session_id }, body: { status } }) => {
+        const { acceptedAtMs } = await service.setStatus(session_id, status);
+        return { session_id, status, updated_at: formatInstant(acceptedAtMs) };
+      },
+      {
+        parse: jsonParser(bodyBytesMax),
+        params: SessionParams,
+        body: StatusChange,
+        response: { 200: StatusChanged },
+        detail: {
+          summary: 'Change the state of a session',
+          description:
+            'Durable when the answer comes, and in storage after the next flush. A batch that was accepted before cannot undo it.',
+        },
+      },
+    )
+    .post(
+      '/sessions/cleanup',
+      async ({ body, request, server }) => {
+        server?.timeout(request, 0);
+        const { completed_days, failed_days, dry_run, mode } = body;
+        return await cleanUp(removal, { completed_days, failed_days, mode, dry_run: dry_run ?? false });
+      },
+      {
+        parse: jsonParser(bodyBytesMax, { optional: true }),
+        body: CleanupRequest,
+        response: { 200: CleanedUp },
+        detail: cleanupDetail,
+      },
+    )
+    .delete(
+      '/sessions/cleanup',
+      async ({ query, request, server }) => {
+        server?.timeout(request, 0);
+        const { completed_days, failed_days, dry_run, mode } = query;
+        return await cleanUp(removal, { completed_days, failed_days, mode, dry_run: dry_run === 'true' });
+      },
+      { query: CleanupQuery, response: { 200: CleanedUp }, detail: cleanupDetail },
+    )
+    .get(
+      '/stats',
+      async ({ query: { fresh } }) => {
+        if (fresh === 'true') await service.freshen();
+        return await service.statistics();
+      },
+      {
+        query: FreshQuery,
+        response: { 200: Statistics },
+        detail: { summary: 'How many sessions and tasks there are, and how they fare' },
+      },
+    );
+}
 
-/** Streams the tasks; the count comes behind them, when it is known. */
-function restoredAnswer({ session, tasks, restoredAt }: Restored, logger: Logger): Response {
-  async function* json(): AsyncGenerator<string> {
-    let text = `{"session_id":${JSON.stringify(session.session_id)},"session":${JSON.stringify(session)},"tasks":[`;
-    let count = 0;
-    for await (const task of tasks) {
-      text += `${count === 0 ? '' : ','}${JSON.stringify(task)}`;
-      count += 1;
-      if (text.length < streamedCharacters) continue;
-      yield text;
-      text = '';
-    }
-    yield `${text}],"tasks_count":${count},"restored_tasks_count":${count},"restored_at":${JSON.stringify(restoredAt)}}`;
-  }
-  const parts = json();
-  const encoder = new TextEncoder();
-  const stream = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const part = await parts.next();
-        if (part.done === true) controller.close();
-        else controller.enqueue(encoder.encode(part.value));
-      } catch (error) {
-        // The status is out already: the client sees the connection break off.
-        logger.error('A restore broke off', { sessionId: session.session_id, error: describeError(error) });
-        controller.error(error);
-      }
+const cleanupDetail = {
+  summary: 'Delete the sessions whose retention has passed',
+  description:
+    'Completed and failed sessions, counted from their last write, with their tasks; a few at a time. Sessions in other states are kept.',
+};
+
+interface CleanupOptions {
+  completed_days?: number | null | undefined;
+  failed_days?: number | null | undefined;
+  mode?: DeleteMode | undefined;
+  dry_run: boolean;
+}
+
+async function cleanUp(removal: Removal, { completed_days, failed_days, mode, dry_run }: CleanupOptions) {
+  const { retention } = removal;
+  const removed = await removal.cleanUp(
+    {
+      ...retention,
+      // A parameter of a query is the text of digits, until here.
+      completedDays: Number(completed_days ?? retention.completedDays),
+      failedDays: Number(failed_days ?? retention.failedDays),
+      mode: mode ?? retention.mode,
     },
-    async cancel() {
-      await parts.return(undefined);
-    },
-  });
-  return new Response(stream, { headers: { 'content-type': 'application/json' } });
+    dry_run,
+  );
+  return {
+    status: 'completed' as const,
+    deleted_sessions: removed.sessions,
+    deleted_tasks: removed.tasks,
+    dry_run,
+  };
 }

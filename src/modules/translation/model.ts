@@ -1,11 +1,13 @@
 import type { TSchema } from '@sinclair/typebox';
 import { t } from 'elysia';
+import { retentionDaysMax } from '../../config/schema.ts';
 import { Count, Nullable, OneOf, Time } from '../../http/answer-schemas.ts';
 import { QueryInteger } from '../../http/query-schemas.ts';
 import { batchRecordsMax } from '../../storage/collection.ts';
-import { Choice, Instant } from '../../storage/field.ts';
+import { Choice, Clearable, Instant, Whole } from '../../storage/field.ts';
 import { sortFields, sortOrders } from './listing.ts';
 import { SessionId, SessionRecord, sessionStatuses, TaskId, TaskRecord, taskStatuses } from './records.ts';
+import { deleteModes } from './removal.ts';
 
 /** Fields that this version does not know are ignored: old and new clients mix. */
 const openObject = { additionalProperties: true };
@@ -158,6 +160,88 @@ export const RestoredSession = t.Object({
   tasks_count: Count('Tasks in the list.'),
   restored_tasks_count: Count('The same, for older clients.'),
   restored_at: Time,
+});
+
+export const StatusChange = t.Object({
+  status: Choice(sessionStatuses, { description: 'The state that the session is in from now on.' }),
+});
+
+export const StatusChanged = t.Object({
+  session_id: t.String(),
+  status: OneOf(sessionStatuses),
+  updated_at: Time,
+});
+
+const mode = t.Optional(
+  Choice(deleteModes, {
+    description:
+      'hard: the rows are gone; soft: a copy is kept until it is purged. Default: retention.delete_mode.',
+  }),
+);
+export const DeleteQuery = t.Object({ mode });
+
+export const Deleted = t.Object({
+  status: t.Literal('deleted'),
+  session_id: t.String(),
+  deleted_tasks: Count('Tasks of the session, all deleted with it.'),
+});
+
+const completedDays = 'Delete sessions completed for so many days; 90 unless configured otherwise.';
+const failedDays = 'Delete sessions failed for so many days; 30 unless configured otherwise.';
+const dryRun = 'true: count what would be deleted, and delete nothing.';
+
+const days = (description: string) => Clearable(Whole({ description, maximum: retentionDaysMax }));
+export const CleanupRequest = t.Object({
+  completed_days: days(completedDays),
+  failed_days: days(failedDays),
+  dry_run: t.Optional(t.Boolean({ description: dryRun })),
+  mode,
+});
+
+const queryDays = (description: string) =>
+  t.Optional(QueryInteger({ description, minimum: 0, maximum: retentionDaysMax }));
+export const CleanupQuery = t.Object({
+  completed_days: queryDays(completedDays),
+  failed_days: queryDays(failedDays),
+  dry_run: t.Optional(Choice(['true', 'false'], { description: dryRun })),
+  mode,
+});
+
+export const CleanedUp = t.Object({
+  status: t.Literal('completed'),
+  deleted_sessions: Count('Sessions deleted, or with dry_run that would be.'),
+  deleted_tasks: Count('Tasks deleted with them, or that would be.'),
+  dry_run: t.Boolean(),
+});
+
+const statusCounts = <Status extends string>(statuses: readonly Status[]) => {
+  const counts = statuses.map((status) => [status, Count(`Of these: ${status}.`)] as const);
+  return t.Object({
+    total: Count('All of them.'),
+    ...(Object.fromEntries(counts) as Record<Status, ReturnType<typeof Count>>),
+  });
+};
+
+export const Statistics = t.Object({
+  sessions: statusCounts(sessionStatuses),
+  tasks: statusCounts(taskStatuses),
+  performance: t.Object({
+    average_session_time: Nullable<number>('number', {
+      description:
+        'Seconds from the first to the last write of a completed session; null when there is none.',
+    }),
+    average_task_time: Nullable<number>('number', {
+      description: 'Seconds that a completed task took, from its duration_ms; null when there is none.',
+    }),
+    success_rate: Nullable<number>('number', {
+      description: 'Completed tasks in percent of those that ended, one decimal; null when there is none.',
+    }),
+  }),
+  storage: t.Object({
+    database_size_mb: t.Number({ minimum: 0, description: 'Size of the tables on disk, in MiB.' }),
+    sessions_table_rows: Count('Sessions stored.'),
+    tasks_table_rows: Count('Tasks stored.'),
+  }),
 });
 
 export const RecoveryStatus = t.Object({

@@ -9,6 +9,7 @@ import type { StorageRegistry } from '../../storage/registry.ts';
 import { acceptedBetween, type Listing, listPage, type Page } from './listing.ts';
 import { sessions, tasks, unfinishedStatuses } from './records.ts';
 import type { RecoveryLog } from './recovery.ts';
+import { translationStatistics } from './statistics.ts';
 import { type SessionView, sessionView, type TaskView, taskView } from './views.ts';
 
 /** What sessions are asked for; each given one must hold. */
@@ -142,6 +143,25 @@ export class TranslationService {
     return { session, tasks: this.#recovery.count(this.#unfinishedTasks(id)), restoredAt };
   }
 
+  /**
+   * Changes the state of a session and nothing else, in the order in which batches are accepted.
+   * @throws ServiceError NOT_FOUND
+   */
+  async setStatus(id: string, status: SessionView['status']): Promise<Accepted> {
+    // An outage refuses no update: it has no effect if there is no such session.
+    const exists = await this.#intake.exists(sessions, id).catch(() => true);
+    if (!exists) throw notFound(sessions, id, 'Session not found');
+    const records = [{ session_id: id, status }];
+    return await this.#intake.accept(sessions, {
+      records,
+      bytes: Buffer.from(JSON.stringify({ sessions: records })),
+    });
+  }
+
+  statistics() {
+    return translationStatistics(this.#backend(sessions));
+  }
+
   recoveryStatus() {
     return this.#recovery.status();
   }
@@ -163,10 +183,13 @@ export class TranslationService {
 
   async #stored(collection: Collection, id: string, message: string): Promise<StoredRecord> {
     const stored = await this.#backend(collection).read(collection, id);
-    if (stored === undefined)
-      throw new ServiceError('NOT_FOUND', message, { extra: { [collection.key]: id } });
+    if (stored === undefined) throw notFound(collection, id, message);
     return stored;
   }
+}
+
+function notFound(collection: Collection, id: string, message: string): ServiceError {
+  return new ServiceError('NOT_FOUND', message, { extra: { [collection.key]: id } });
 }
 
 interface DateFilter {

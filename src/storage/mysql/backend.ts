@@ -1,79 +1,55 @@
-import { count, eq, getTableColumns, inArray } from 'drizzle-orm';
+import { avg, count, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import { migrate } from 'drizzle-orm/mysql2/migrator';
-import {
-  createPool,
-  type Pool,
-  type PoolConnection,
-  type QueryOptions,
-  type QueryValues,
-  type RowDataPacket,
-} from 'mysql2/promise';
+import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { MysqlConnection } from '../../config/backends.ts';
 import type { Collection } from '../collection.ts';
 import {
   type Condition,
+  type Deletion,
+  type Duration,
   type PendingRecord,
   type Query,
   queryOfKey,
+  type Removal,
   type StorageBackend,
   StorageError,
   type StoredRecord,
 } from '../contract.ts';
 import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
+import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { groupByShape } from '../sql/upsert.ts';
-import { isConnectionLost, mysqlError } from './errors.ts';
-import { translationSessions, translationTasks } from './schema.ts';
-import { UpsertStatements } from './statements.ts';
+import { limited, MysqlConnections, statementLimitMs } from './connections.ts';
+import { mysqlError } from './errors.ts';
+import { datetimeOf, translationSessions, translationTasks } from './schema.ts';
+import {
+  deletedVersionsStatement,
+  keepStatement,
+  markStatement,
+  sizeStatement,
+  WriteStatements,
+} from './statements.ts';
 
 const tables: Readonly<Record<string, MySqlTable>> = {
   translation_sessions: translationSessions,
   translation_tasks: translationTasks,
 };
 
-const connectLimitMs = 5_000;
-/** A statement that takes longer costs its connection: the server may be stopped rather than slow. */
-const statementLimitMs = 30_000;
 const migrationLockLimitSeconds = 60;
 /** An index on a large table takes its time. */
 const migrationLimitMs = 600_000;
 
-/**
- * What every connection is set to, whatever the server's defaults: values that do not fit are errors, never
- * cut, and times are UTC.
- */
-const sessionSettings =
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'";
-
 /** Keeps records in MySQL 8.0.17 or newer, or in MariaDB 10.6 or newer. */
 export class MysqlBackend implements StorageBackend {
   readonly kind = 'mysql';
-  readonly #database: string;
-  readonly #pool: Pool;
-  readonly #statements = new UpsertStatements();
+  readonly #connections: MysqlConnections;
+  readonly #statements = new WriteStatements();
   #opening: Promise<void> | undefined;
-  #packetBytesMax = Number.POSITIVE_INFINITY;
 
   constructor(server: MysqlConnection) {
-    this.#database = server.database;
-    this.#pool = createPool({
-      host: server.host,
-      port: server.port,
-      user: server.user,
-      password: server.password,
-      database: server.database,
-      connectionLimit: server.poolSize,
-      connectTimeout: connectLimitMs,
-      charset: 'utf8mb4',
-      timezone: 'Z',
-      dateStrings: true,
-      jsonStrings: true,
-      enableKeepAlive: true,
-      keepAliveInitialDelay: 10_000,
-    });
-    this.#pool.on('connection', (connection) => this.#prepare(connection));
+    this.#connections = new MysqlConnections(server);
   }
 
   open(): Promise<void> {
@@ -85,11 +61,17 @@ export class MysqlBackend implements StorageBackend {
   }
 
   async write(collection: Collection, records: readonly PendingRecord[]): Promise<void> {
-    await this.open();
     const table = tableOf(collection);
-    for (const [name, shape] of groupByShape(collection, records)) {
-      await this.#execute(this.#statements.statement(table, collection, name, shape));
-    }
+    await this.#inTransaction(async (_db, connection) => {
+      const deleted = await this.#deletedVersions(connection, collection, records);
+      const kept = notDeleted(collection, records, deleted);
+      for (const [name, shape] of groupByShape(collection, kept)) {
+        for (const statement of this.#statements.statements(table, collection, name, shape)) {
+          this.#connections.checkSize(statement);
+          await connection.query({ sql: statement, timeout: statementLimitMs });
+        }
+      }
+    });
   }
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
@@ -98,7 +80,7 @@ export class MysqlBackend implements StorageBackend {
   }
 
   async existing(collection: Collection, keys: readonly string[]): Promise<Set<string>> {
-    const { table, columns } = this.#tableAndColumns(collection);
+    const { table, columns } = tableAndColumns(collection);
     const key = columnOf(columns, collection.key);
     const rows = await this.#ask((db) =>
       db
@@ -110,7 +92,7 @@ export class MysqlBackend implements StorageBackend {
   }
 
   async query(collection: Collection, query: Query): Promise<StoredRecord[]> {
-    const { table, columns } = this.#tableAndColumns(collection);
+    const { table, columns } = tableAndColumns(collection);
     const rows = await this.#ask((db) =>
       db
         .select()
@@ -124,7 +106,7 @@ export class MysqlBackend implements StorageBackend {
   }
 
   async count(collection: Collection, where: readonly Condition[]): Promise<number> {
-    const { table, columns } = this.#tableAndColumns(collection);
+    const { table, columns } = tableAndColumns(collection);
     const [row] = await this.#ask((db) =>
       db
         .select({ total: count() })
@@ -134,12 +116,83 @@ export class MysqlBackend implements StorageBackend {
     return row?.total ?? 0;
   }
 
-  async delete(collection: Collection, key: string): Promise<boolean> {
-    const { table, columns } = this.#tableAndColumns(collection);
-    const [result] = await this.#ask((db) =>
-      db.delete(table).where(eq(columnOf(columns, collection.key), key)),
+  async countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>> {
+    const { table, columns } = tableAndColumns(collection);
+    const value = columnOf(columns, field);
+    const rows = await this.#ask((db) => db.select({ value, total: count() }).from(table).groupBy(value));
+    return new Map(rows.map((row) => [String(row.value), row.total]));
+  }
+
+  async averageMs(
+    collection: Collection,
+    where: readonly Condition[],
+    duration: Duration,
+  ): Promise<number | undefined> {
+    const { table, columns } = tableAndColumns(collection);
+    const length: SQL =
+      'field' in duration
+        ? sql`${columnOf(columns, duration.field)}`
+        : sql`TIMESTAMPDIFF(MICROSECOND, ${columnOf(columns, duration.from)}, ${columnOf(columns, duration.to)}) / 1000`;
+    const [row] = await this.#ask((db) =>
+      db
+        .select({ mean: avg(length) })
+        .from(table)
+        .where(whereOf(columns, collection.key, { where })),
     );
-    return result.affectedRows > 0;
+    return row?.mean == null ? undefined : Number(row.mean);
+  }
+
+  async sizeBytes(): Promise<number> {
+    await this.open();
+    const [rows] = await this.#connections.use((connection) =>
+      connection.query<RowDataPacket[]>({ sql: sizeStatement, timeout: statementLimitMs }),
+    );
+    return Number(rows[0]?.bytes ?? 0);
+  }
+
+  async markDeleted(collection: Collection, { key, version, deletedAtMs }: Deletion): Promise<void> {
+    const values = [collection.name, key, version, datetimeOf(deletedAtMs)];
+    await this.#ask((_db, connection) =>
+      connection.query({ sql: markStatement, values, timeout: statementLimitMs }),
+    );
+  }
+
+  async remove(collection: Collection, { where, limit, keptSinceMs }: Removal): Promise<number> {
+    const { table, columns } = tableAndColumns(collection);
+    const key = columnOf(columns, collection.key);
+    return await this.#inTransaction(async (db, connection) => {
+      const rows = await db
+        .select({ key })
+        .from(table)
+        .where(whereOf(columns, collection.key, { where }))
+        .limit(limit)
+        .for('update');
+      const keys = rows.map((row) => String(row.key));
+      if (keys.length === 0) return 0;
+      if (keptSinceMs !== undefined) {
+        const values = [datetimeOf(keptSinceMs), keys];
+        const keep = keepStatement(table, collection);
+        await connection.query({ sql: keep, values, timeout: statementLimitMs });
+      }
+      await db.delete(table).where(inArray(key, keys));
+      return keys.length;
+    });
+  }
+
+  async purge(beforeMs: number, limit: number): Promise<number> {
+    const [result] = await this.#ask((_db, connection) =>
+      connection.query<ResultSetHeader>({
+        sql: 'DELETE FROM deleted_records WHERE deleted_at < ? LIMIT ?',
+        values: [datetimeOf(beforeMs), limit],
+        timeout: statementLimitMs,
+      }),
+    );
+    return result.affectedRows;
+  }
+
+  async exclusively<T>(name: string, action: () => Promise<T>): Promise<T | undefined> {
+    await this.open();
+    return await this.#connections.exclusively(name, 0, action);
   }
 
   async healthCheck(): Promise<void> {
@@ -147,105 +200,79 @@ export class MysqlBackend implements StorageBackend {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#connections.close();
   }
 
   /** One instance at a time brings the tables up to date; Drizzle itself takes no lock. */
   async #migrate(): Promise<void> {
-    const lock = `persistence_service.${this.#database}`.slice(0, 64);
-    await this.#withConnection(async (connection) => {
-      const [rows] = await connection.query<RowDataPacket[]>({
-        sql: 'SELECT GET_LOCK(?, ?) AS locked',
-        values: [lock, migrationLockLimitSeconds],
-        timeout: (migrationLockLimitSeconds + 5) * 1000,
-      });
-      if (rows[0]?.locked !== 1) {
-        throw new StorageError(
-          'retry',
-          'MIGRATION_LOCKED',
-          'Another instance has been migrating this database for a minute',
-        );
-      }
-      try {
+    const migrated = await this.#connections.exclusively(
+      'persistence_service',
+      migrationLockLimitSeconds,
+      async (connection) => {
         await migrate(drizzle({ client: limited(connection, migrationLimitMs) }), {
           migrationsFolder: migrationsFolder('mysql'),
         });
-      } finally {
-        await connection.query('SELECT RELEASE_LOCK(?)', [lock]);
-      }
-    });
-  }
-
-  async #execute(statement: string): Promise<void> {
-    const bytes = Buffer.byteLength(statement, 'utf8');
-    if (bytes >= this.#packetBytesMax) {
-      // Past this size the server does not answer, it closes the connection.
+        return true;
+      },
+    );
+    if (migrated === undefined) {
       throw new StorageError(
-        'split',
-        'PACKET_TOO_LARGE',
-        `A statement of ${bytes} bytes is over the server's max_allowed_packet of ${this.#packetBytesMax}`,
+        'retry',
+        'MIGRATION_LOCKED',
+        'Another instance has been migrating this database for a minute',
       );
     }
-    await this.#withConnection((connection) =>
-      connection.query({ sql: statement, timeout: statementLimitMs }),
-    );
+  }
+
+  /** The deletions that concern these records; none can be added until the transaction ends. */
+  async #deletedVersions(
+    connection: PoolConnection,
+    collection: Collection,
+    records: readonly PendingRecord[],
+  ): Promise<DeletedVersions> {
+    const values = [deletionGuard(collection).collection, guardedKeys(collection, records)];
+    const [rows] = await connection.query<RowDataPacket[]>({
+      sql: deletedVersionsStatement,
+      values,
+      timeout: statementLimitMs,
+    });
+    return new Map(rows.map(({ record_key: key, version }) => [key, version]));
   }
 
   /** Reads, once the tables are there. */
-  async #ask<T>(read: (db: MySql2Database) => PromiseLike<T>): Promise<T> {
+  async #ask<T>(read: (db: MySql2Database, connection: PoolConnection) => PromiseLike<T>): Promise<T> {
     await this.open();
-    return await this.#withConnection(
-      async (connection) => await read(drizzle({ client: limited(connection, statementLimitMs) })),
+    return await this.#lookingAgain(
+      this.#connections.use(async (connection) => await read(databaseOf(connection), connection)),
     );
   }
 
-  async #withConnection<T>(use: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    let connection: PoolConnection | undefined;
+  /** Writes, once the tables are there. */
+  async #inTransaction<T>(write: (db: MySql2Database, connection: PoolConnection) => Promise<T>): Promise<T> {
+    await this.open();
+    return await this.#lookingAgain(
+      this.#connections.inTransaction((connection) => write(databaseOf(connection), connection)),
+    );
+  }
+
+  /** The set-up may be mended meanwhile, by an empty database in place of a lost one: look again before the next call. */
+  async #lookingAgain<T>(call: Promise<T>): Promise<T> {
     try {
-      connection = await this.#pool.getConnection();
-      const result = await use(connection);
-      connection.release();
-      return result;
+      return await call;
     } catch (error) {
-      if (connection !== undefined) isConnectionLost(error) ? connection.destroy() : connection.release();
-      const failure = mysqlError(error);
-      // The set-up may be mended meanwhile, by an empty database in place of a lost one: look again before the next call.
-      if (failure.remedy === 'pause') this.#opening = undefined;
-      throw failure;
+      if (error instanceof StorageError && error.remedy === 'pause') this.#opening = undefined;
+      throw error;
     }
   }
-
-  /** Settles a new connection before its first statement; statements of a connection run in order. */
-  #prepare(connection: PoolConnection): void {
-    const raw = connection as unknown as RawConnection;
-    const orDestroy = (error: unknown): void => {
-      if (error) raw.destroy();
-    };
-    raw.query(sessionSettings, orDestroy);
-    raw.query('SELECT @@max_allowed_packet AS bytes', (error, rows) => {
-      orDestroy(error);
-      this.#packetBytesMax = Number(rows?.[0]?.bytes ?? this.#packetBytesMax);
-    });
-  }
-
-  #tableAndColumns(collection: Collection) {
-    const table = tableOf(collection);
-    return { table, columns: getTableColumns(table) };
-  }
 }
 
-/** The same connection for Drizzle, with the time limit on every statement. */
-function limited(connection: PoolConnection, timeout: number): PoolConnection {
-  const query = (options: QueryOptions, values?: QueryValues) =>
-    connection.query({ ...options, timeout }, values);
-  const execute = (sql: string, values?: QueryValues) => connection.query({ sql, timeout }, values);
-  return { query, execute } as unknown as PoolConnection;
+function databaseOf(connection: PoolConnection): MySql2Database {
+  return drizzle({ client: limited(connection, statementLimitMs) });
 }
 
-/** The connection of a pool event is the driver's callback flavour. */
-interface RawConnection {
-  query(sql: string, done: (error: unknown, rows?: readonly { bytes: number }[]) => void): void;
-  destroy(): void;
+function tableAndColumns(collection: Collection) {
+  const table = tableOf(collection);
+  return { table, columns: getTableColumns(table) };
 }
 
 function tableOf(collection: Collection): MySqlTable {

@@ -76,6 +76,7 @@ export function mysqlError(thrown: unknown): StorageError {
 
 /** True when the connection cannot be used again. */
 export function isConnectionLost(thrown: unknown): boolean {
+  if (thrown instanceof StorageError) return false;
   const error = innermost(thrown);
   return error.fatal === true || error.errno === undefined || outages.test(String(error.code));
 }

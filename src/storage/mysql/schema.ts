@@ -1,4 +1,4 @@
-import { bigint, customType, decimal, index, int, mysqlTable } from 'drizzle-orm/mysql-core';
+import { bigint, customType, decimal, index, int, mysqlTable, primaryKey } from 'drizzle-orm/mysql-core';
 
 /**
  * Strings compare byte by byte, without padding: two ids are the same only if their bytes are. MySQL and MariaDB
@@ -88,6 +88,22 @@ export const translationTasks = mysqlTable(
     index('idx_session_created_at').on(table.session_id, table.created_at),
     index('idx_created_at').on(table.created_at),
     index('idx_updated_at').on(table.updated_at),
+  ],
+);
+
+/** What was deleted, so that no late write brings it back; and the records themselves where they are kept a while. */
+export const deletedRecords = mysqlTable(
+  'deleted_records',
+  {
+    collection: varchar({ length: 64 }).notNull(),
+    record_key: varchar({ length: 255 }).notNull(),
+    version: bigint({ mode: 'number', unsigned: true }).notNull(),
+    deleted_at: instant().notNull(),
+    record: document(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.collection, table.record_key] }),
+    index('idx_deleted_at').on(table.deleted_at),
   ],
 );
 

@@ -2,7 +2,9 @@ import { getTableName } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import { format } from 'mysql2';
 import type { Collection } from '../collection.ts';
-import { type Shape, type SqlValue, upsertAssignments, upsertColumns } from '../sql/upsert.ts';
+import type { FieldKind } from '../field.ts';
+import { jsonObjectOf } from '../sql/deletions.ts';
+import { type Shape, type SqlValue, writeAssignments, writtenColumns } from '../sql/upsert.ts';
 import { datetimeOf } from './schema.ts';
 
 const quote = (name: string): string => `\`${name}\``;
@@ -14,45 +16,99 @@ const quote = (name: string): string => `\`${name}\``;
 interface UpsertText {
   before: string;
   after: string;
-  /** The places of instants in a row. */
-  instants: readonly number[];
 }
 
-/** Builds bulk upserts; the text of each shape is built once. */
-export class UpsertStatements {
-  readonly #texts = new Map<string, UpsertText>();
+/** Builds statements that write; the text of each shape of a bulk upsert is built once. */
+export class WriteStatements {
+  readonly #upserts = new Map<string, UpsertText>();
 
-  /** The whole statement for the rows of a shape, with every value escaped. */
-  statement(table: MySqlTable, collection: Collection, shapeName: string, shape: Shape): string {
+  /** The statements for the rows of a shape, with every value escaped: one for all, or one a row where rows must exist. */
+  statements(table: MySqlTable, collection: Collection, shapeName: string, shape: Shape): string[] {
+    const instants = instantPlaces(collection);
+    for (const row of shape.rows) {
+      for (const place of instants) row[place] = datetimeValue(row[place] ?? null);
+    }
+    if (shape.partial) return shape.rows.map((row) => updateStatement(table, collection, shape, row));
+    const { before, after } = this.#upsertOf(table, collection, shapeName, shape);
+    return [before + format('?', [shape.rows]) + after];
+  }
+
+  #upsertOf(table: MySqlTable, collection: Collection, shapeName: string, shape: Shape): UpsertText {
     const name = `${collection.name}:${shapeName}`;
-    let text = this.#texts.get(name);
+    let text = this.#upserts.get(name);
     if (text === undefined) {
       text = upsertText(table, collection, shape);
       // The shapes are the subsets of the optional fields; clients use a few of them. Starting over bounds the map.
-      if (this.#texts.size >= 1000) this.#texts.clear();
-      this.#texts.set(name, text);
+      if (this.#upserts.size >= 1000) this.#upserts.clear();
+      this.#upserts.set(name, text);
     }
-    for (const row of shape.rows) {
-      for (const place of text.instants) row[place] = datetimeValue(row[place] ?? null);
-    }
-    return text.before + format('?', [shape.rows]) + text.after;
+    return text;
   }
 }
 
 function upsertText(table: MySqlTable, collection: Collection, { given }: Shape): UpsertText {
-  const columns = upsertColumns(collection);
-  const kinds = new Map(collection.fields.map((field) => [field.name, field.kind]));
-  const assignments = upsertAssignments(collection, given, {
+  const assignments = writeAssignments(collection, given, {
     quote,
     incoming: (name) => `VALUES(${quote(name)})`,
   });
   return {
-    before: `INSERT INTO ${quote(getTableName(table))} (${columns.map(quote).join(', ')}) VALUES `,
+    before: `INSERT INTO ${quote(getTableName(table))} (${writtenColumns(collection).map(quote).join(', ')}) VALUES `,
     after: ` ON DUPLICATE KEY UPDATE ${assignments.join(', ')}`,
-    instants: columns.flatMap((column, place) =>
-      kinds.get(column) === 'Instant' || column === 'created_at' || column === 'updated_at' ? [place] : [],
-    ),
   };
+}
+
+function updateStatement(
+  table: MySqlTable,
+  collection: Collection,
+  { given }: Shape,
+  row: SqlValue[],
+): string {
+  const columns = writtenColumns(collection);
+  const incoming = (name: string): string => format('?', [row[columns.indexOf(name)]]);
+  const assignments = writeAssignments(collection, given, { quote, incoming });
+  return `UPDATE ${quote(getTableName(table))} SET ${assignments.join(', ')} WHERE ${quote(collection.key)} = ${incoming(collection.key)}`;
+}
+
+/** Keeps a deletion: collection, key, version, instant. What was kept of an earlier life of the record goes. */
+export const markStatement = `INSERT INTO deleted_records (collection, record_key, version, deleted_at) VALUES (?, ?, ?, ?)
+  ON DUPLICATE KEY UPDATE
+    record = CASE WHEN VALUES(version) > version THEN NULL ELSE record END,
+    deleted_at = GREATEST(deleted_at, VALUES(deleted_at)),
+    version = GREATEST(version, VALUES(version))`;
+
+/** Collection, keys. A shared lock in the way that both servers know: no deletion is added until the transaction ends. */
+export const deletedVersionsStatement =
+  'SELECT record_key, version FROM deleted_records WHERE collection = ? AND record_key IN (?) LOCK IN SHARE MODE';
+
+/** Copies rows aside: instant, keys. */
+export function keepStatement(table: MySqlTable, collection: Collection): string {
+  const key = quote(collection.key);
+  const record = jsonObjectOf(collection, jsonValue);
+  return `INSERT INTO deleted_records (collection, record_key, version, deleted_at, record)
+    SELECT '${collection.name}', ${key}, version, ?, ${record} FROM ${quote(getTableName(table))} WHERE ${key} IN (?)
+    ON DUPLICATE KEY UPDATE
+      record = VALUES(record),
+      deleted_at = GREATEST(deleted_records.deleted_at, VALUES(deleted_at)),
+      version = GREATEST(deleted_records.version, VALUES(version))`;
+}
+
+/** MariaDB mixes no collations in an object, and its documents have another than our text columns. */
+function jsonValue(column: string, kind: FieldKind): string {
+  if (kind === 'Document') return `JSON_EXTRACT(${quote(column)}, '$')`;
+  return kind === 'Text' || kind === 'Choice'
+    ? `${quote(column)} /*M! COLLATE utf8mb4_bin */`
+    : quote(column);
+}
+
+export const sizeStatement =
+  'SELECT SUM(data_length + index_length) AS bytes FROM information_schema.tables WHERE table_schema = DATABASE()';
+
+/** The places of instants in a row. */
+function instantPlaces(collection: Collection): number[] {
+  const kinds = new Map(collection.fields.map((field) => [field.name, field.kind]));
+  return writtenColumns(collection).flatMap((column, place) =>
+    kinds.get(column) === 'Instant' || column === 'created_at' || column === 'updated_at' ? [place] : [],
+  );
 }
 
 function datetimeValue(value: SqlValue): SqlValue {

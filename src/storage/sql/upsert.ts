@@ -5,13 +5,15 @@ import type { PendingRecord } from '../contract.ts';
 /** A value as a driver takes it; instants are milliseconds since the epoch. */
 export type SqlValue = string | number | null;
 
-/** The columns that storage adds to a collection's fields; the version is last, see `upsertAssignments`. */
+/** The columns that storage adds to a collection's fields; the version is last, see `writeAssignments`. */
 const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
 
 /** Records that give the same fields: one statement's text serves them all. */
 export interface Shape {
   /** The names of the fields they give. */
   given: ReadonlySet<string>;
+  /** They lack a required field, and can only change a row that exists. */
+  partial: boolean;
   /** One row a record: a value for every field of the collection, then for every column of the envelope. */
   rows: SqlValue[][];
 }
@@ -24,7 +26,9 @@ export function groupByShape(collection: Collection, records: readonly PendingRe
     const name = given.map((field) => field.name).join(',');
     let shape = shapes.get(name);
     if (shape === undefined) {
-      shape = { given: new Set(given.map((field) => field.name)), rows: [] };
+      const names = new Set(given.map((field) => field.name));
+      const partial = collection.fields.some((field) => field.required && !names.has(field.name));
+      shape = { given: names, partial, rows: [] };
       shapes.set(name, shape);
     }
     shape.rows.push(rowOf(collection, pending));
@@ -32,18 +36,18 @@ export function groupByShape(collection: Collection, records: readonly PendingRe
   return shapes;
 }
 
-/** The columns of an upsert, in the order of a shape's rows. */
-export function upsertColumns(collection: Collection): string[] {
+/** The columns of a write, in the order of a shape's rows. */
+export function writtenColumns(collection: Collection): string[] {
   return [...collection.fields.map((field) => field.name), ...envelopeColumns];
 }
 
 /**
- * The assignments `column = expression` that an upsert makes when the key exists, as `StorageBackend.write`
+ * The assignments `column = expression` that a write makes when the key exists, as `StorageBackend.write`
  * says. The stored version is compared in most of them and assigned in the last one: MySQL assigns from left to
  * right, and a later expression sees the earlier assignment.
  * A changed fixed field becomes NULL, which its column refuses: the whole statement fails and changes nothing.
  */
-export function upsertAssignments(
+export function writeAssignments(
   collection: Collection,
   given: ReadonlySet<string>,
   dialect: { quote: (name: string) => string; incoming: (name: string) => string },

@@ -1,12 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeError } from '../../platform/errors.ts';
+import { tryLockFile } from '../../platform/file-lock.ts';
 import type { Collection } from '../collection.ts';
 import {
   type Condition,
+  type Deletion,
+  type Duration,
   type PendingRecord,
   type Query,
   queryOfKey,
+  type Removal,
   type StorageBackend,
   StorageError,
   type StoredRecord,
@@ -64,9 +68,49 @@ export class SqliteBackend implements StorageBackend {
     return await this.#reader.call('count', collection, where);
   }
 
-  async delete(collection: Collection, key: string): Promise<boolean> {
+  async countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>> {
     await this.open();
-    return await this.#writer.call('delete', collection, key);
+    return await this.#reader.call('countBy', collection, field);
+  }
+
+  async averageMs(
+    collection: Collection,
+    where: readonly Condition[],
+    duration: Duration,
+  ): Promise<number | undefined> {
+    await this.open();
+    return await this.#reader.call('averageMs', collection, where, duration);
+  }
+
+  async sizeBytes(): Promise<number> {
+    await this.open();
+    return await this.#reader.call('sizeBytes');
+  }
+
+  async markDeleted(collection: Collection, deletion: Deletion): Promise<void> {
+    await this.open();
+    await this.#writer.call('markDeleted', collection, deletion);
+  }
+
+  async remove(collection: Collection, removal: Removal): Promise<number> {
+    await this.open();
+    return await this.#writer.call('remove', collection, removal);
+  }
+
+  async purge(beforeMs: number, limit: number): Promise<number> {
+    await this.open();
+    return await this.#writer.call('purge', beforeMs, limit);
+  }
+
+  async exclusively<T>(name: string, action: () => Promise<T>): Promise<T | undefined> {
+    await this.open();
+    const release = tryLockFile(`${this.#path}.${name}.lock`);
+    if (release === undefined) return undefined;
+    try {
+      return await action();
+    } finally {
+      release();
+    }
   }
 
   async healthCheck(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Remedy } from '../contract.ts';
 import type { SqliteStore } from './store.ts';
 
-type StoreMethod = 'write' | 'existing' | 'query' | 'count' | 'delete' | 'healthCheck' | 'close';
+type StoreMethod = Exclude<keyof SqliteStore, symbol>;
 
 /** What each call takes and gives. */
 export type StoreCalls = {

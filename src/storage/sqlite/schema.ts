@@ -1,4 +1,4 @@
-import { index, integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 /** Milliseconds since the epoch. */
 const instant = () => integer({ mode: 'number' });
@@ -63,5 +63,21 @@ export const translationTasks = sqliteTable(
     index('idx_tasks_session_created_at').on(table.session_id, table.created_at, table.task_id),
     index('idx_tasks_created_at').on(table.created_at, table.task_id),
     index('idx_tasks_updated_at').on(table.updated_at, table.task_id),
+  ],
+);
+
+/** What was deleted, so that no late write brings it back; and the records themselves where they are kept a while. */
+export const deletedRecords = sqliteTable(
+  'deleted_records',
+  {
+    collection: text().notNull(),
+    record_key: text().notNull(),
+    version: integer({ mode: 'number' }).notNull(),
+    deleted_at: instant().notNull(),
+    record: document(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.collection, table.record_key] }),
+    index('idx_deleted_records_deleted_at').on(table.deleted_at),
   ],
 );

@@ -1,27 +1,31 @@
 import { Database } from 'bun:sqlite';
-import { count, eq, getTableColumns, getTableName, inArray } from 'drizzle-orm';
+import { and, avg, count, eq, getTableColumns, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
 import { migrate } from 'drizzle-orm/bun-sqlite/migrator';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import type { Collection } from '../collection.ts';
 import {
   type Condition,
+  type Deletion,
+  type Duration,
   type PendingRecord,
   type Query,
+  type Removal,
   StorageError,
   type StoredRecord,
 } from '../contract.ts';
 import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
+import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
-import { groupByShape, type Shape, upsertAssignments, upsertColumns } from '../sql/upsert.ts';
-import { translationSessions, translationTasks } from './schema.ts';
+import { groupByShape } from '../sql/upsert.ts';
+import { deletedRecords, translationSessions, translationTasks } from './schema.ts';
+import { keepStatement, markStatement, writeStatement } from './statements.ts';
 
 const tables: Readonly<Record<string, SQLiteTable>> = {
   translation_sessions: translationSessions,
   translation_tasks: translationTasks,
 };
 
-const quote = (name: string): string => `"${name}"`;
 const lockWaitMs = 5_000;
 
 /** The records of one SQLite file. Every call runs to its end: it belongs on a thread of its own. */
@@ -46,15 +50,13 @@ export class SqliteStore {
   }
 
   write(collection: Collection, records: readonly PendingRecord[]): void {
-    const shapes = groupByShape(collection, records);
-    this.#database
-      .transaction(() => {
-        for (const shape of shapes.values()) {
-          const statement = this.#database.query(upsertStatement(collection, shape));
-          for (const row of shape.rows) statement.run(...row);
-        }
-      })
-      .immediate();
+    this.#inTransaction(() => {
+      const kept = notDeleted(collection, records, this.#deletedVersions(collection, records));
+      for (const shape of groupByShape(collection, kept).values()) {
+        const statement = this.#database.query(writeStatement(tableOf(collection), collection, shape));
+        for (const row of shape.rows) statement.run(...row);
+      }
+    });
   }
 
   existing(collection: Collection, keys: readonly string[]): string[] {
@@ -92,14 +94,86 @@ export class SqliteStore {
     return row?.total ?? 0;
   }
 
-  delete(collection: Collection, key: string): boolean {
+  countBy(collection: Collection, field: string): Map<string, number> {
     const table = tableOf(collection);
-    const deleted = this.#db
-      .delete(table)
-      .where(eq(columnOf(getTableColumns(table), collection.key), key))
-      .returning({ key: columnOf(getTableColumns(table), collection.key) })
+    const value = columnOf(getTableColumns(table), field);
+    const rows = this.#db.select({ value, total: count() }).from(table).groupBy(value).all();
+    return new Map(rows.map((row) => [String(row.value), row.total]));
+  }
+
+  averageMs(collection: Collection, where: readonly Condition[], duration: Duration): number | undefined {
+    const table = tableOf(collection);
+    const columns = getTableColumns(table);
+    const length: SQL =
+      'field' in duration
+        ? sql`${columnOf(columns, duration.field)}`
+        : sql`${columnOf(columns, duration.to)} - ${columnOf(columns, duration.from)}`;
+    const [row] = this.#db
+      .select({ mean: avg(length) })
+      .from(table)
+      .where(whereOf(columns, collection.key, { where }))
       .all();
-    return deleted.length > 0;
+    return row?.mean == null ? undefined : Number(row.mean);
+  }
+
+  sizeBytes(): number {
+    const { page_count: pages } = this.#database.query('PRAGMA page_count').get() as { page_count: number };
+    const { page_size: bytes } = this.#database.query('PRAGMA page_size').get() as { page_size: number };
+    return pages * bytes;
+  }
+
+  markDeleted(collection: Collection, { key, version, deletedAtMs }: Deletion): void {
+    this.#database.query(markStatement).run(collection.name, key, version, deletedAtMs);
+  }
+
+  remove(collection: Collection, { where, limit, keptSinceMs }: Removal): number {
+    const table = tableOf(collection);
+    const columns = getTableColumns(table);
+    const key = columnOf(columns, collection.key);
+    return this.#inTransaction(() => {
+      const rows = this.#db
+        .select({ key })
+        .from(table)
+        .where(whereOf(columns, collection.key, { where }))
+        .limit(limit)
+        .all();
+      const keys = rows.map((row) => String(row.key));
+      if (keptSinceMs !== undefined) {
+        const keep = this.#database.query(keepStatement(table, collection));
+        for (const each of keys) keep.run(keptSinceMs, each);
+      }
+      this.#db.delete(table).where(inArray(key, keys)).run();
+      return keys.length;
+    });
+  }
+
+  purge(beforeMs: number, limit: number): number {
+    const rowid = sql`rowid`;
+    const old = this.#db
+      .select({ rowid })
+      .from(deletedRecords)
+      .where(lt(deletedRecords.deleted_at, beforeMs))
+      .limit(limit);
+    return this.#db.delete(deletedRecords).where(inArray(rowid, old)).returning({ rowid }).all().length;
+  }
+
+  #deletedVersions(collection: Collection, records: readonly PendingRecord[]): DeletedVersions {
+    const { collection: deletedCollection } = deletionGuard(collection);
+    const rows = this.#db
+      .select({ key: deletedRecords.record_key, version: deletedRecords.version })
+      .from(deletedRecords)
+      .where(
+        and(
+          eq(deletedRecords.collection, deletedCollection),
+          inArray(deletedRecords.record_key, guardedKeys(collection, records)),
+        ),
+      )
+      .all();
+    return new Map(rows.map(({ key, version }) => [key, version]));
+  }
+
+  #inTransaction<T>(action: () => T): T {
+    return this.#database.transaction(action).immediate();
   }
 
   #prepare(role: 'writer' | 'reader'): void {
@@ -119,15 +193,6 @@ export class SqliteStore {
   close(): void {
     this.#database.close();
   }
-}
-
-function upsertStatement(collection: Collection, { given }: Shape): string {
-  const columns = upsertColumns(collection);
-  const assignments = upsertAssignments(collection, given, {
-    quote,
-    incoming: (name) => `excluded.${quote(name)}`,
-  });
-  return `INSERT INTO ${quote(getTableName(tableOf(collection)))} (${columns.map(quote).join(', ')}) VALUES (${columns.map(() => '?').join(', ')}) ON CONFLICT (${quote(collection.key)}) DO UPDATE SET ${assignments.join(', ')}`;
 }
 
 function tableOf(collection: Collection): SQLiteTable {

@@ -27,20 +27,6 @@ function perform(call: StoreCall): unknown {
     return undefined;
   }
   if (store === undefined) throw new Error('The store is not open.');
-  switch (call.method) {
-    case 'write':
-      return store.write(...call.args);
-    case 'existing':
-      return store.existing(...call.args);
-    case 'query':
-      return store.query(...call.args);
-    case 'count':
-      return store.count(...call.args);
-    case 'delete':
-      return store.delete(...call.args);
-    case 'healthCheck':
-      return store.healthCheck();
-    case 'close':
-      return store.close();
-  }
+  const method = store[call.method] as (...args: readonly unknown[]) => unknown;
+  return method.apply(store, call.args);
 }

@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockFolder } from '../../src/platform/folder-lock.ts';
+import { lockFolder } from '../../src/platform/file-lock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const lockModule = join(import.meta.dir, '../../src/platform/folder-lock.ts');
+const lockModule = join(import.meta.dir, '../../src/platform/file-lock.ts');
 
 /** Another process that tries to lock a folder, says how that went, and holds the lock until it is killed. */
 async function lockElsewhere(folder: string): Promise<{ said: string; pid: number } & AsyncDisposable> {

@@ -1,0 +1,146 @@
+import {
+  createPool,
+  type Pool,
+  type PoolConnection,
+  type QueryOptions,
+  type QueryValues,
+  type RowDataPacket,
+} from 'mysql2/promise';
+import type { MysqlConnection } from '../../config/backends.ts';
+import { StorageError } from '../contract.ts';
+import { isConnectionLost, mysqlError } from './errors.ts';
+
+const connectLimitMs = 5_000;
+/** A statement that takes longer costs its connection: the server may be stopped rather than slow. */
+export const statementLimitMs = 30_000;
+
+/**
+ * What every connection is set to, whatever the server's defaults: values that do not fit are errors, never
+ * cut, times are UTC, and MySQL's table sizes are those of now.
+ */
+const sessionSettings =
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00' /*!80000 , information_schema_stats_expiry = 0 */";
+
+/** The connections to one server: each is used by one caller at a time, and given up when it is lost. */
+export class MysqlConnections {
+  readonly #database: string;
+  readonly #pool: Pool;
+  #packetBytesMax = Number.POSITIVE_INFINITY;
+
+  constructor(server: MysqlConnection) {
+    this.#database = server.database;
+    this.#pool = createPool({
+      host: server.host,
+      port: server.port,
+      user: server.user,
+      password: server.password,
+      database: server.database,
+      connectionLimit: server.poolSize,
+      connectTimeout: connectLimitMs,
+      charset: 'utf8mb4',
+      timezone: 'Z',
+      dateStrings: true,
+      jsonStrings: true,
+      enableKeepAlive: true,
+      keepAliveInitialDelay: 10_000,
+    });
+    this.#pool.on('connection', (connection) => this.#prepare(connection));
+  }
+
+  /** Lends a connection; rejects with a `StorageError`. */
+  async use<T>(action: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    let connection: PoolConnection | undefined;
+    try {
+      connection = await this.#pool.getConnection();
+      const result = await action(connection);
+      connection.release();
+      return result;
+    } catch (error) {
+      if (connection !== undefined) isConnectionLost(error) ? connection.destroy() : connection.release();
+      throw mysqlError(error);
+    }
+  }
+
+  /** Lends a connection for one transaction, which is undone when the action fails. */
+  inTransaction<T>(action: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    return this.use(async (connection) => {
+      const run = (statement: string) => connection.query({ sql: statement, timeout: statementLimitMs });
+      await run('START TRANSACTION');
+      try {
+        const result = await action(connection);
+        await run('COMMIT');
+        return result;
+      } catch (error) {
+        if (!isConnectionLost(error)) await run('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Does something under a lock of the server's; undefined when another has had it for `waitSeconds`.
+   * What the action throws is thrown as it is.
+   */
+  async exclusively<T>(
+    name: string,
+    waitSeconds: number,
+    action: (connection: PoolConnection) => Promise<T>,
+  ): Promise<T | undefined> {
+    const lock = `${name}.${this.#database}`.slice(0, 64);
+    const outcome = await this.use(async (connection) => {
+      const [rows] = await connection.query<RowDataPacket[]>({
+        sql: 'SELECT GET_LOCK(?, ?) AS locked',
+        values: [lock, waitSeconds],
+        timeout: (waitSeconds + 5) * 1000,
+      });
+      if (rows[0]?.locked !== 1) return undefined;
+      const [settled] = await Promise.allSettled([action(connection)]);
+      await connection.query({ sql: 'SELECT RELEASE_LOCK(?)', values: [lock], timeout: statementLimitMs });
+      return settled;
+    });
+    if (outcome?.status === 'rejected') throw outcome.reason;
+    return outcome?.value;
+  }
+
+  /** @throws StorageError `split` for a statement past whose size the server closes the connection. */
+  checkSize(statement: string): void {
+    const bytes = Buffer.byteLength(statement, 'utf8');
+    if (bytes < this.#packetBytesMax) return;
+    throw new StorageError(
+      'split',
+      'PACKET_TOO_LARGE',
+      `A statement of ${bytes} bytes is over the server's max_allowed_packet of ${this.#packetBytesMax}`,
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  /** Settles a new connection before its first statement; statements of a connection run in order. */
+  #prepare(connection: PoolConnection): void {
+    const raw = connection as unknown as RawConnection;
+    const orDestroy = (error: unknown): void => {
+      if (error) raw.destroy();
+    };
+    raw.query(sessionSettings, orDestroy);
+    raw.query('SELECT @@max_allowed_packet AS bytes', (error, rows) => {
+      orDestroy(error);
+      this.#packetBytesMax = Number(rows?.[0]?.bytes ?? this.#packetBytesMax);
+    });
+  }
+}
+
+/** The same connection for Drizzle, with a time limit on every statement. */
+export function limited(connection: PoolConnection, timeout: number): PoolConnection {
+  const query = (options: QueryOptions, values?: QueryValues) =>
+    connection.query({ ...options, timeout }, values);
+  const execute = (sql: string, values?: QueryValues) => connection.query({ sql, timeout }, values);
+  return { query, execute } as unknown as PoolConnection;
+}
+
+/** The connection of a pool event is the driver's callback flavour. */
+interface RawConnection {
+  query(sql: string, done: (error: unknown, rows?: readonly { bytes: number }[]) => void): void;
+  destroy(): void;
+}
