@@ -4,10 +4,10 @@ import { type BackendConfig, backendsOf } from './config/backends.ts';
 import { ConfigError } from './config/load.ts';
 import { redacted } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
+import { Backlog } from './engine/backlog.ts';
 import { Flusher } from './engine/flusher.ts';
 import { Intake } from './engine/intake.ts';
 import { Quarantine } from './engine/quarantine.ts';
-import { replayInto } from './engine/replay.ts';
 import { WriteBuffer } from './engine/write-buffer.ts';
 import { Journal, type JournalOptions } from './journal/journal.ts';
 import { createMetrics, observeEngine } from './modules/system/gauges.ts';
@@ -92,12 +92,12 @@ async function openEngine({ config, logger, clock, files, random, lifecycle }: F
   });
   lifecycle.onClose('quarantine', closeLimitMs, () => quarantine.close());
 
-  const buffer = new WriteBuffer();
-  const { replayed, visit } = replayInto(buffer, registry);
-  const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts, visit);
+  const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts);
   lifecycle.onClose('journal', closeLimitMs, () => journal.close());
-  for (const frame of replayed.unreadable) await quarantine.addFrame(frame);
-  const replay = { ...report, records: replayed.records, unreadableFrames: replayed.unreadable.length };
+  const buffer = new WriteBuffer(journal.checkpoint);
+  const backlog = new Backlog({ journal, buffer, registry, bytesMax: config.buffer.bytes_max });
+  await backlog.refill();
+  const replay = { ...report, ...backlog.replayed, isBehind: backlog.isBehind };
   if (report.damagedRanges > 0 || report.lostFrames > 0) {
     logger.warn('The journal was replayed, and some of it was damaged', replay);
   } else if (report.frames > 0) logger.info('The journal was replayed', replay);
@@ -109,17 +109,18 @@ async function openEngine({ config, logger, clock, files, random, lifecycle }: F
       flushIntervalMs: config.buffer.flush_interval * 1000,
       holdMsMax: unknownParent === 'hold' ? config.buffer.hold_seconds_max * 1000 : undefined,
     },
-    { buffer, journal, registry, quarantine, clock, logger, random },
+    { backlog, buffer, journal, registry, quarantine, clock, logger, random },
   );
-  const intake = new Intake({ journal, buffer, flusher, registry, clock, unknownParent });
+  const intake = new Intake({ journal, backlog, buffer, flusher, registry, clock, unknownParent });
   return {
     registry,
     quarantine,
+    backlog,
     buffer,
     journal,
     flusher,
     intake,
-    replay: { ...replay, finishedAtMs: clock.nowMs() },
+    replay: { ...report, finishedAtMs: clock.nowMs() },
   };
 }
 

@@ -87,6 +87,13 @@ export const configSchema = Type.Object(
         maximum: 240,
         description: 'How long POST /flush waits for storage; clients give up after 10.',
       }),
+      bytes_max: Type.Integer({
+        default: 33_554_432,
+        minimum: 65_536,
+        maximum: 1_073_741_824,
+        description:
+          'So many bytes of accepted records are kept in memory, as JSON; a larger backlog stays in the journal and is read back from there.',
+      }),
       unknown_session: words(['reject', 'hold'], {
         default: 'reject',
         description:

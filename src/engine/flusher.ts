@@ -3,13 +3,18 @@ import { type Clock, withTimeLimit } from '../platform/clock.ts';
 import { describeError, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Collection } from '../storage/collection.ts';
-import { type PendingRecord, StorageError } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
+import type { Backlog } from './backlog.ts';
+import { ChunkWriter, type Suspect } from './chunk-writer.ts';
 import { chunksByKey } from './chunks.ts';
 import { Deleter } from './deleter.ts';
+import { Orphans } from './orphans.ts';
 import type { Quarantine } from './quarantine.ts';
 import { type HoldUp, RetryLoop, Stopped } from './retry-loop.ts';
-import type { BufferedRecord, FlushSet, RefusedRecord, WriteBuffer } from './write-buffer.ts';
+import type { BufferedRecord, FlushSet, WriteBuffer } from './write-buffer.ts';
+
+/** So many records that storage refuses for a reason nobody knows are tried again among others; more are an outage. */
+const heldSuspectsMax = 1000;
 
 export interface FlusherOptions {
   /** So many waiting records start a flush. */
@@ -21,6 +26,7 @@ export interface FlusherOptions {
 }
 
 export interface FlusherParts {
+  backlog: Backlog;
   buffer: WriteBuffer;
   journal: Journal;
   registry: StorageRegistry;
@@ -73,6 +79,8 @@ export class Flusher {
   readonly #parts: FlusherParts;
   readonly #retry: RetryLoop;
   readonly #deleter: Deleter;
+  readonly #writer: ChunkWriter;
+  readonly #orphans: Orphans | undefined;
   #mode: 'idle' | 'flushing' | 'stopped' = 'idle';
   #demanded = false;
   #running: Promise<void> = Promise.resolve();
@@ -94,6 +102,10 @@ export class Flusher {
     this.#parts = parts;
     this.#retry = new RetryLoop(parts);
     this.#deleter = new Deleter(parts.registry, this.#retry);
+    this.#writer = new ChunkWriter(parts, this.#retry);
+    const { holdMsMax } = options;
+    this.#orphans =
+      holdMsMax === undefined ? undefined : new Orphans(parts, holdMsMax, this.#retry, this.#writer);
   }
 
   get state(): FlusherState {
@@ -116,16 +128,17 @@ export class Flusher {
     };
   }
 
-  /** Starts the timer, and the first flush at once if a replay has filled the buffer. */
+  /** Starts the timer, and the first flush at once if the last run left something. */
   start(): void {
     this.#settledSequence = this.#parts.journal.checkpoint;
-    if (this.#parts.buffer.waitingSize > 0) this.#demand();
+    if (this.#parts.buffer.waitingSize > 0 || this.#parts.backlog.isBehind) this.#demand();
     else this.#scheduleTimer();
   }
 
   /** Says that records were accepted; a full buffer is flushed. */
   noticeAccepted(): void {
-    if (this.#parts.buffer.waitingSize >= this.#options.maxBufferSize) this.#demand();
+    const { buffer, backlog } = this.#parts;
+    if (buffer.waitingSize >= this.#options.maxBufferSize || backlog.isBehind) this.#demand();
   }
 
   /**
@@ -133,10 +146,10 @@ export class Flusher {
    * @throws ServiceError FLUSH_TIMEOUT or STORAGE_UNAVAILABLE after `limitMs`; everything stays journaled.
    */
   async flush(limitMs: number): Promise<FlushResult> {
-    const { buffer, clock } = this.#parts;
+    const { backlog, clock } = this.#parts;
     const startedMs = clock.nowMs();
     const before = new Map(this.#written);
-    const sequence = buffer.lastSequence;
+    const sequence = backlog.lastSequence;
     if (sequence > this.#settledSequence || this.#held > 0) await this.#waitFor(sequence, limitMs);
     const written = new Map(
       [...this.#written].map(([name, count]) => [name, count - (before.get(name) ?? 0)]),
@@ -212,16 +225,10 @@ export class Flusher {
 
   async #run(): Promise<void> {
     try {
-      while (this.#demanded) {
+      while (this.#demanded || this.#parts.backlog.isBehind) {
         this.#demanded = false;
-        const set = this.#parts.buffer.take();
-        if (set !== undefined) {
-          const startedMs = this.#parts.clock.nowMs();
-          // A fault of ours is tried again too, where everybody can see it.
-          await this.#retry.untilItWorks(() => this.#writeSet(set));
-          this.#countFlush(startedMs);
-          await this.#settle(set);
-        } else await this.#release();
+        await this.#retry.untilItWorks(() => this.#parts.backlog.refill());
+        await this.#flushOnce();
       }
       if (this.#isStopped) return;
       this.#mode = 'idle';
@@ -232,17 +239,66 @@ export class Flusher {
     }
   }
 
-  async #writeSet(set: FlushSet): Promise<void> {
-    for (const refused of set.refused) await this.#quarantine(refused);
-    for (const deletion of set.deletions) await this.#deleter.perform(deletion);
-    for (const collection of this.#parts.registry.collections) {
-      const entries = set.records.get(collection.name);
-      if (entries === undefined) continue;
-      for (const chunk of chunksByKey(entries)) {
-        const written = await this.#writeChunk(collection, await this.#withoutOrphans(collection, chunk));
-        this.#written.set(collection.name, (this.#written.get(collection.name) ?? 0) + written);
-      }
+  async #flushOnce(): Promise<void> {
+    const { buffer, clock } = this.#parts;
+    const set = buffer.take();
+    if (set !== undefined) {
+      const startedMs = clock.nowMs();
+      // A fault of ours is tried again too, where everybody can see it.
+      await this.#retry.untilItWorks(() => this.#writeSet(set));
+      this.#countFlush(startedMs);
+      buffer.settle(set);
+      this.#held = buffer.heldSize;
     }
+    this.#settledSequence = set?.throughSequence ?? buffer.lastSequence;
+    await this.#release();
+    this.#answerWaiting();
+  }
+
+  async #writeSet(set: FlushSet): Promise<void> {
+    const { quarantine, registry } = this.#parts;
+    for (const frame of set.unreadable) await this.#retry.untilItWorks(() => quarantine.addFrame(frame));
+    for (const refused of set.refused) await this.#writer.refuse(refused);
+    for (const deletion of set.deletions) await this.#deleter.perform(deletion);
+    for (const collection of registry.collections) {
+      const entries = set.records.get(collection.name);
+      if (entries !== undefined) await this.#writeCollection(collection, entries);
+    }
+  }
+
+  async #writeCollection(
+    collection: Collection,
+    entries: ReadonlyMap<string, BufferedRecord>,
+  ): Promise<void> {
+    const suspects: Suspect[] = [];
+    let storedNow = 0;
+    for (const chunk of chunksByKey(entries)) {
+      const records = (await this.#orphans?.putAside(collection, chunk)) ?? chunk;
+      const { stored, suspects: found } = await this.#writer.write(collection, records);
+      suspects.push(...found);
+      storedNow += stored;
+      this.#written.set(collection.name, (this.#written.get(collection.name) ?? 0) + stored);
+    }
+    await this.#judge(collection, suspects, storedNow > 0);
+  }
+
+  /** Where neighbours were stored the suspects are to blame; else nobody knows, and they are tried with others. */
+  async #judge(
+    collection: Collection,
+    suspects: readonly Suspect[],
+    neighboursStored: boolean,
+  ): Promise<void> {
+    const [first] = suspects;
+    if (first === undefined) return;
+    const { buffer } = this.#parts;
+    if (neighboursStored) {
+      for (const { pending, error } of suspects) {
+        await this.#writer.refuse({ ...pending, collection, code: error.code, reason: error.message });
+      }
+      return;
+    }
+    if (buffer.waitingSize === 0 || buffer.heldSize + suspects.length > heldSuspectsMax) throw first.error;
+    for (const { pending } of suspects) buffer.hold(collection, pending);
   }
 
   #countFlush(startedMs: number): void {
@@ -254,14 +310,9 @@ export class Flusher {
     this.#today = dayOf(nowMs);
   }
 
-  async #settle(set: FlushSet): Promise<void> {
-    const { buffer } = this.#parts;
-    buffer.settle(set);
-    this.#settledSequence = set.throughSequence;
-    this.#held = buffer.heldSize;
-    await this.#release();
+  #answerWaiting(): void {
     for (const waiter of this.#waiting) {
-      if (waiter.sequence > set.throughSequence) continue;
+      if (waiter.sequence > this.#settledSequence) continue;
       this.#waiting.delete(waiter);
       waiter.resolve();
     }
@@ -277,67 +328,6 @@ export class Flusher {
         error: describeError(error),
       });
     }
-  }
-
-  /**
-   * Writes records, halving the call where storage refuses it, down to the single records that it refuses.
-   * @returns how many were stored.
-   */
-  async #writeChunk(collection: Collection, records: readonly PendingRecord[]): Promise<number> {
-    const [first] = records;
-    if (first === undefined) return 0;
-    const backend = this.#parts.registry.backendOf(collection);
-    const refusal = await this.#retry.untilItWorks(async () => {
-      try {
-        return await backend.write(collection, records);
-      } catch (error) {
-        if (error instanceof StorageError && (error.remedy === 'refuse' || error.remedy === 'split'))
-          return error;
-        throw error;
-      }
-    });
-    if (refusal === undefined) return records.length;
-    if (records.length === 1) {
-      await this.#quarantine({ ...first, collection, code: refusal.code, reason: refusal.message });
-      return 0;
-    }
-    const middle = Math.ceil(records.length / 2);
-    const written = await this.#writeChunk(collection, records.slice(0, middle));
-    return written + (await this.#writeChunk(collection, records.slice(middle)));
-  }
-
-  /** Puts those records aside whose parent storage does not have, for a later flush; where records may wait for it. */
-  async #withoutOrphans(
-    collection: Collection,
-    records: readonly BufferedRecord[],
-  ): Promise<readonly PendingRecord[]> {
-    const { buffer, clock, registry } = this.#parts;
-    const { holdMsMax } = this.#options;
-    const parent =
-      collection.parent === undefined ? undefined : registry.collection(collection.parent.collection);
-    if (holdMsMax === undefined || parent === undefined) return records;
-    const parentOf = ({ record }: PendingRecord): string => String(record[collection.parent?.field ?? '']);
-    const named = [...new Set(records.map(parentOf))];
-    const existing = await this.#retry.untilItWorks(() => registry.backendOf(parent).existing(parent, named));
-    const orphans = records.filter((pending) => !existing.has(parentOf(pending)));
-    for (const orphan of orphans) {
-      const comes = buffer.has(parent, parentOf(orphan));
-      if (comes || clock.nowMs() - orphan.firstVersion / 1000 <= holdMsMax) buffer.hold(collection, orphan);
-      else {
-        const reason = `The session "${parentOf(orphan)}" did not arrive within ${holdMsMax / 1000} s`;
-        await this.#quarantine({ ...orphan, collection, code: 'PARENT_MISSING', reason });
-      }
-    }
-    return orphans.length === 0 ? records : records.filter((pending) => existing.has(parentOf(pending)));
-  }
-
-  async #quarantine(refused: RefusedRecord): Promise<void> {
-    await this.#retry.untilItWorks(() => this.#parts.quarantine.add(refused));
-    this.#parts.logger.error('A record can never be stored as it is; the quarantine has it', {
-      collection: refused.collection.name,
-      code: refused.code,
-      reason: refused.reason,
-    });
   }
 }
 

@@ -4,6 +4,7 @@ import { type Clock, withTimeLimit } from '../platform/clock.ts';
 import { type FieldProblem, fieldProblemsMax, ServiceError } from '../platform/errors.ts';
 import { type Collection, type GivenRecord, keyOf } from '../storage/collection.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
+import type { Backlog } from './backlog.ts';
 import {
   type DeletionRequest,
   decodeDeletions,
@@ -37,6 +38,7 @@ export type UnknownParentPolicy = 'reject' | 'hold';
 /** The first half of a record's way: batch → checks → journal → buffer → accepted. */
 export class Intake {
   readonly #journal: Journal;
+  readonly #backlog: Backlog;
   readonly #buffer: WriteBuffer;
   readonly #flusher: Flusher;
   readonly #registry: StorageRegistry;
@@ -48,6 +50,7 @@ export class Intake {
 
   constructor(parts: {
     journal: Journal;
+    backlog: Backlog;
     buffer: WriteBuffer;
     flusher: Flusher;
     registry: StorageRegistry;
@@ -55,6 +58,7 @@ export class Intake {
     unknownParent: UnknownParentPolicy;
   }) {
     this.#journal = parts.journal;
+    this.#backlog = parts.backlog;
     this.#buffer = parts.buffer;
     this.#flusher = parts.flusher;
     this.#registry = parts.registry;
@@ -73,7 +77,7 @@ export class Intake {
     this.#checkFixedFields(collection, batch.records);
     const position = await this.#journal.append(collection.name, batch.bytes);
     // Appends resolve in order and nothing is awaited in between: frames are merged in the order of the journal.
-    this.#buffer.merge(collection, batch.records, position);
+    this.#backlog.addRecords(collection, batch.records, position, batch.bytes.length);
     this.#flusher.noticeAccepted();
     return { count: batch.records.length, acceptedAtMs: Math.floor(position.version / 1000) };
   }
@@ -84,22 +88,27 @@ export class Intake {
    * @returns those that hold; a conditional one does not when something newer waits for storage.
    * @throws ServiceError JOURNAL_FULL, JOURNAL_FAILED, NOT_ACCEPTING.
    */
-  async delete(collection: Collection, requests: readonly DeletionRequest[]): Promise<PendingDeletion[]> {
+  async delete(
+    collection: Collection,
+    requests: readonly DeletionRequest[],
+  ): Promise<readonly PendingDeletion[]> {
     const payload = encodeDeletions(requests, this.#clock.nowMs());
     const position = await this.#journal.append(deletionType(collection), payload);
     const dependents = this.#registry.dependentsOf(collection);
     const deletions = decodeDeletions(collection, dependents, position, payload) ?? [];
     this.#deletions += 1;
     for (const { key } of deletions) this.#knownParents.delete(idOf(collection, key));
-    return this.#buffer.delete(deletions, position);
+    return this.#backlog.addDeletions(deletions, position);
   }
 
   /**
-   * Whether a record was accepted and not deleted since.
+   * Whether a record was accepted and not deleted since; true also while that cannot be known, because a part of the
+   * backlog is on disk only.
    * @throws StorageError when only storage could say, and it cannot be asked.
    */
   async exists(collection: Collection, key: string): Promise<boolean> {
     if (this.#buffer.has(collection, key)) return true;
+    if (this.#backlog.isBehind) return true;
     if (this.#buffer.isDeleted(collection, key)) return false;
     const existing = await this.#registry.backendOf(collection).existing(collection, [key]);
     return existing.has(key) && !this.#buffer.isDeleted(collection, key);
@@ -132,6 +141,7 @@ export class Intake {
   /** Those ids that storage does not have; none of them when it cannot be asked: an outage refuses no batch. */
   async #missingInStorage(parents: Collection, ids: readonly string[]): Promise<Set<string>> {
     const existing = await this.#existingInStorage(parents, ids);
+    if (this.#backlog.isBehind) return new Set();
     const isMissing = (id: string): boolean =>
       this.#buffer.isDeleted(parents, id) || (existing?.has(id) === false && !this.#isKnown(parents, id));
     return new Set(ids.filter(isMissing));
@@ -139,7 +149,7 @@ export class Intake {
 
   /** Undefined when storage cannot be asked, or does not answer soon. */
   async #existingInStorage(parents: Collection, ids: readonly string[]): Promise<Set<string> | undefined> {
-    if (this.#flusher.isHeldUp) return undefined;
+    if (this.#flusher.isHeldUp || this.#backlog.isBehind) return undefined;
     const deletionsBefore = this.#deletions;
     const waiting = ids.some((id) => this.#buffer.isDeleted(parents, id));
     const lookup = this.#registry

@@ -28,7 +28,8 @@ const delayMaxMs = 30_000;
  */
 export class RetryLoop {
   readonly #parts: { clock: Clock; logger: Logger; random: () => number };
-  #holdUp: HoldUp | undefined;
+  /** One for each call that is held up: a call may be part of another. */
+  readonly #holdUps = new Map<symbol, HoldUp>();
   #stopped = false;
   #wake: (() => void) | undefined;
 
@@ -37,30 +38,40 @@ export class RetryLoop {
     this.#parts = parts;
   }
 
+  /** Why and since when: of calls within each other, the outer one's. */
   get holdUp(): HoldUp | undefined {
-    return this.#holdUp;
+    const [outermost] = [...this.#holdUps.values()].sort((one, other) => one.sinceMs - other.sinceMs);
+    return outermost;
   }
 
-  /** @throws Stopped when the loop was stopped before the action had worked, and nothing else. */
-  async untilItWorks<T>(action: () => Promise<T>): Promise<T> {
+  /**
+   * @param action gets the number of the attempt, from 1.
+   * @throws Stopped when the loop was stopped before the action had worked, and nothing else.
+   */
+  async untilItWorks<T>(action: (attempt: number) => Promise<T>): Promise<T> {
     const { clock, logger } = this.#parts;
     const sinceMs = clock.nowMs();
-    for (let attempt = 1; !this.#stopped; attempt += 1) {
-      try {
-        const result = await action();
-        if (this.#stopped) break;
-        if (attempt > 1) {
-          logger.info('Storage takes data again', { attempts: attempt, outageMs: clock.nowMs() - sinceMs });
+    const call = Symbol('call');
+    try {
+      for (let attempt = 1; !this.#stopped; attempt += 1) {
+        try {
+          const result = await action(attempt);
+          if (this.#stopped) break;
+          if (attempt > 1) {
+            logger.info('Storage takes data again', { attempts: attempt, outageMs: clock.nowMs() - sinceMs });
+          }
+          return result;
+        } catch (thrown) {
+          if (this.#stopped) break;
+          const holdUp = holdUpOf(thrown, sinceMs, attempt);
+          this.#holdUps.set(call, holdUp);
+          await this.#waitForNextAttempt(holdUp);
         }
-        this.#holdUp = undefined;
-        return result;
-      } catch (thrown) {
-        if (this.#stopped) break;
-        this.#holdUp = holdUpOf(thrown, sinceMs, attempt);
-        await this.#waitForNextAttempt(this.#holdUp);
       }
+      throw new Stopped();
+    } finally {
+      this.#holdUps.delete(call);
     }
-    throw new Stopped();
   }
 
   /** Cuts the current delay short. */

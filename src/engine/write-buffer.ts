@@ -1,4 +1,4 @@
-import type { Position } from '../journal/frame.ts';
+import type { Frame, Position } from '../journal/frame.ts';
 import { invariant } from '../platform/errors.ts';
 import {
   type Collection,
@@ -14,6 +14,8 @@ import type { PendingDeletion } from './deletion.ts';
 /** A record in the buffer: everything of it is in the journal, from this frame on. */
 export interface BufferedRecord extends PendingRecord {
   firstSequence: number;
+  /** What it takes in JSON, roughly. */
+  bytes: number;
 }
 
 /** A record that cannot be stored, and why. */
@@ -30,6 +32,8 @@ export interface FlushSet {
   /** By collection, one entry per key. */
   records: ReadonlyMap<string, ReadonlyMap<string, BufferedRecord>>;
   refused: readonly RefusedRecord[];
+  /** Frames that this version cannot read, though they are undamaged: a later version wrote them. */
+  unreadable: readonly Frame[];
   /** Once this set is stored, the journal is no longer needed up to here. */
   throughSequence: number;
 }
@@ -49,19 +53,36 @@ type Entries = Map<string, Map<string, BufferedRecord>>;
 export class WriteBuffer {
   #active: Entries = new Map();
   #activeSize = 0;
+  #activeBytes = 0;
   /** By `idOf` the deleted record: none of these has an entry in `active` or `held` that is older. */
   #deletions = new Map<string, PendingDeletion>();
   readonly #held = new Map<string, { collection: Collection; pending: BufferedRecord }>();
   #activeSince: number | undefined;
   #refused: RefusedRecord[] = [];
+  #unreadable: Frame[] = [];
   #inFlight: FlushSet | undefined;
   #inFlightSince: number | undefined;
-  #lastSequence = 0;
+  #inFlightBytes = 0;
+  #lastSequence: number;
 
-  /** Merges the records of one frame. */
-  merge(collection: Collection, records: readonly GivenRecord[], position: Position): void {
+  /** @param lastSequence storage has everything up to this frame. */
+  constructor(lastSequence = 0) {
+    this.#lastSequence = lastSequence;
+  }
+
+  /**
+   * Merges the records of one frame.
+   * @param frameBytes what they take in it.
+   */
+  merge(
+    collection: Collection,
+    records: readonly GivenRecord[],
+    position: Position,
+    frameBytes: number,
+  ): void {
     this.#advance(position);
     const { sequence, version } = position;
+    const bytes = frameBytes / records.length;
     const entries = entriesOf(this.#active, collection);
     for (const given of records) {
       const record = knownFields(collection, given);
@@ -72,9 +93,8 @@ export class WriteBuffer {
         continue;
       }
       const older = entries.get(key);
-      const entry = { record, version, firstVersion: version, firstSequence: sequence };
-      entries.set(key, older === undefined ? entry : mergeOver(collection, older, entry));
-      if (older === undefined) this.#activeSize += 1;
+      const entry = { record, version, firstVersion: version, firstSequence: sequence, bytes };
+      this.#setActive(collection, key, older === undefined ? entry : mergeOver(collection, older, entry));
     }
   }
 
@@ -93,7 +113,7 @@ export class WriteBuffer {
     for (const { deletion, collection, key, half } of this.#concernedBy(holding)) {
       if (half === 'in flight') continue;
       if (half === 'held') this.#held.delete(idOf(collection.name, key));
-      else if (entriesOf(this.#active, collection).delete(key)) this.#activeSize -= 1;
+      else this.#dropActive(collection, key);
       droppedOf(deletion, collection).add(key);
     }
     for (const deletion of holding.values()) {
@@ -101,6 +121,17 @@ export class WriteBuffer {
       this.#deletions.set(id, joined(this.#deletions.get(id), deletion));
     }
     return [...holding.values()];
+  }
+
+  /** Takes in a frame that this version cannot read. */
+  setAside(frame: Frame): void {
+    this.#advance(frame);
+    this.#unreadable.push(frame);
+  }
+
+  /** Goes on behind frames that cannot be had any more. */
+  skipTo(sequence: number): void {
+    this.#lastSequence = Math.max(this.#lastSequence, sequence);
   }
 
   /** The fixed field that a record would change of an entry with its key, or undefined. */
@@ -134,19 +165,24 @@ export class WriteBuffer {
   take(): FlushSet | undefined {
     invariant(this.#inFlight === undefined, 'one set is in flight at most');
     this.#activateHeld();
-    if (this.#activeSize === 0 && this.#refused.length === 0 && this.#deletions.size === 0) return undefined;
+    const others = this.#refused.length + this.#deletions.size + this.#unreadable.length;
+    if (this.#activeSize + others === 0) return undefined;
     this.#inFlight = {
       deletions: [...this.#deletions.values()],
       records: this.#active,
       refused: this.#refused,
+      unreadable: this.#unreadable,
       throughSequence: this.#lastSequence,
     };
     this.#inFlightSince = this.#activeSince;
+    this.#inFlightBytes = this.#activeBytes;
     this.#active = new Map();
     this.#activeSize = 0;
+    this.#activeBytes = 0;
     this.#deletions = new Map();
     this.#activeSince = undefined;
     this.#refused = [];
+    this.#unreadable = [];
     return this.#inFlight;
   }
 
@@ -155,6 +191,7 @@ export class WriteBuffer {
     invariant(this.#inFlight === set, 'only the set in flight can be settled');
     this.#inFlight = undefined;
     this.#inFlightSince = undefined;
+    this.#inFlightBytes = 0;
   }
 
   /** Keeps a record of the set in flight for the next set: its parent is not stored yet. */
@@ -172,6 +209,11 @@ export class WriteBuffer {
     let oldest = Number.POSITIVE_INFINITY;
     for (const { pending } of this.#held.values()) oldest = Math.min(oldest, pending.firstSequence);
     return oldest;
+  }
+
+  /** What the entries take in JSON, roughly, those that are held aside. */
+  get bytes(): number {
+    return this.#activeBytes + this.#inFlightBytes;
   }
 
   /** Entries and deletions that wait for the next flush. */
@@ -251,20 +293,41 @@ export class WriteBuffer {
     };
   }
 
+  #setActive(collection: Collection, key: string, entry: BufferedRecord): void {
+    const entries = entriesOf(this.#active, collection);
+    const older = entries.get(key);
+    if (older === undefined) this.#activeSize += 1;
+    this.#activeBytes += entry.bytes - (older?.bytes ?? 0);
+    entries.set(key, entry);
+  }
+
+  #dropActive(collection: Collection, key: string): void {
+    const entries = entriesOf(this.#active, collection);
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    this.#activeSize -= 1;
+    this.#activeBytes -= entry.bytes;
+    entries.delete(key);
+  }
+
   #activateHeld(): void {
     for (const { collection, pending } of this.#held.values()) {
       const entries = entriesOf(this.#active, collection);
       const key = keyOf(collection, pending.record);
       const newer = entries.get(key);
-      if (newer === undefined) this.#activeSize += 1;
-      entries.set(key, newer === undefined ? pending : mergeOver(collection, pending, newer));
+      this.#setActive(collection, key, newer === undefined ? pending : mergeOver(collection, pending, newer));
     }
     this.#held.clear();
   }
 }
 
 function mergeOver(collection: Collection, older: BufferedRecord, newer: BufferedRecord): BufferedRecord {
-  return { ...older, record: mergeRecords(collection, older.record, newer.record), version: newer.version };
+  return {
+    ...older,
+    record: mergeRecords(collection, older.record, newer.record),
+    version: newer.version,
+    bytes: Math.max(older.bytes, newer.bytes),
+  };
 }
 
 /** Two deletions of one record that wait for the same flush are one, and both callers see what it removes. */

@@ -5,7 +5,7 @@ import { invariant, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { encodeFrame, type Frame, type Position } from './frame.ts';
 import { openSegments, type ReplayReport, type Segment, writeCheckpoint } from './recovery.ts';
-import { segmentName } from './segment.ts';
+import { framesOf, segmentName } from './segment.ts';
 
 /** `always`: an append resolves once it is on disk. `interval`, `off`: once the system has it; a power loss may take it. */
 type SyncMode = 'always' | 'interval' | 'off';
@@ -90,7 +90,7 @@ export class Journal {
   static async open(
     options: JournalOptions,
     parts: JournalParts,
-    visit: (frame: Frame) => void,
+    visit: (frame: Frame) => void = () => {},
   ): Promise<{ journal: Journal; report: ReplayReport }> {
     const { segments, last, checkpoint, report } = await openSegments(options.folder, parts, visit);
     return { journal: new Journal(options, parts, segments, last, checkpoint), report };
@@ -152,6 +152,26 @@ export class Journal {
       this.#waiting.push({ frame, resolve, reject });
       this.#writer ??= this.#writeGroups();
     });
+  }
+
+  /**
+   * Reads back the frames behind a sequence, in order, as far as they were appended. What is damaged is stepped
+   * over: the next start reports it.
+   */
+  async *read(sequence: number): AsyncGenerator<Frame> {
+    let last = sequence;
+    for (;;) {
+      const segment = this.#segments.find(({ lastSequence }) => lastSequence > last);
+      if (segment === undefined) return;
+      const { path, lastSequence, bytes: length } = segment;
+      const bytes = await this.#parts.files.read(path);
+      for (const { frame } of framesOf(Buffer.from(bytes.buffer, bytes.byteOffset, length))) {
+        if (frame === undefined || frame.sequence <= last) continue;
+        last = frame.sequence;
+        yield frame;
+      }
+      last = Math.max(last, lastSequence);
+    }
   }
 
   /** Records that storage has everything up to `sequence`, then deletes the segments that are no longer needed. */

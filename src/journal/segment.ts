@@ -19,22 +19,32 @@ export function firstSequenceOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** The frames of a segment in order, and the ranges between them that are none. */
+export function* framesOf(
+  bytes: Buffer,
+): Generator<{ frame: Frame; damaged?: never } | { frame?: never; damaged: DamagedRange }> {
+  for (let offset = 0; offset < bytes.length; ) {
+    const decoded = decodeFrame(bytes, offset);
+    if (decoded !== undefined) {
+      yield { frame: decoded.frame };
+      offset = decoded.end;
+      continue;
+    }
+    const next = findFrame(bytes, offset + 1);
+    yield { damaged: { start: offset, end: next ?? bytes.length, atEnd: next === undefined } };
+    offset = next ?? bytes.length;
+  }
+}
+
 /**
  * Visits the frames of a segment in order, stepping over whatever is damaged.
  * @returns the damaged ranges.
  */
 export function scanSegment(bytes: Buffer, visit: (frame: Frame) => void): DamagedRange[] {
-  const damaged: DamagedRange[] = [];
-  for (let offset = 0; offset < bytes.length; ) {
-    const decoded = decodeFrame(bytes, offset);
-    if (decoded !== undefined) {
-      visit(decoded.frame);
-      offset = decoded.end;
-      continue;
-    }
-    const next = findFrame(bytes, offset + 1);
-    damaged.push({ start: offset, end: next ?? bytes.length, atEnd: next === undefined });
-    offset = next ?? bytes.length;
+  const damagedRanges: DamagedRange[] = [];
+  for (const { frame, damaged } of framesOf(bytes)) {
+    if (frame === undefined) damagedRanges.push(damaged);
+    else visit(frame);
   }
-  return damaged;
+  return damagedRanges;
 }

@@ -16,7 +16,8 @@ export const errorCodes = {
     'The journal has reached journal.bytes_max; batches are accepted again once storage has caught up.',
   JOURNAL_FAILED: 'The journal could not be written to disk; the service needs a restart on a healthy disk.',
   STORAGE_UNAVAILABLE: 'Storage cannot be reached, or does not answer in time.',
-  FLUSH_INCOMPLETE: 'Tasks wait for a session that has not arrived; everything else is in storage.',
+  FLUSH_INCOMPLETE:
+    'Records wait, most often tasks for a session that has not arrived; everything else is in storage.',
   FLUSH_TIMEOUT:
     'Storage has not taken everything within buffer.flush_timeout_seconds; the rest stays journaled.',
   INTERNAL_ERROR: 'A fault of the service itself; the log has the request id.',

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { Backlog } from '../../src/engine/backlog.ts';
+import { decodeDeletions, deletionType, encodeDeletions } from '../../src/engine/deletion.ts';
 import { Flusher, type FlusherOptions } from '../../src/engine/flusher.ts';
 import { Quarantine } from '../../src/engine/quarantine.ts';
-import { replayInto } from '../../src/engine/replay.ts';
 import { WriteBuffer } from '../../src/engine/write-buffer.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { sessions, tasks } from '../../src/modules/translation/records.ts';
@@ -104,6 +105,7 @@ let registry: StorageRegistry;
 let journal: Journal;
 let quarantineJournal: Journal;
 let quarantine: Quarantine;
+let backlog: Backlog;
 let buffer: WriteBuffer;
 let flusher: Flusher;
 let random: number;
@@ -133,28 +135,32 @@ afterEach(async () => {
 });
 
 /** Builds the engine on the journal that lies in the folder, as a start of the service does. */
-async function start(options: Partial<FlusherOptions> = {}): Promise<{ replayed: number }> {
+async function start(
+  options: Partial<FlusherOptions> = {},
+  bytesMax = 10_000_000,
+): Promise<{ replayed: number }> {
   files = new FaultyFiles();
   backend = new ControlledBackend(sqlite, files.calls);
   registry = new StorageRegistry();
   registry.register('only', backend);
   for (const collection of [sessions, tasks]) registry.route(collection, 'only');
-  buffer = new WriteBuffer();
-  const { replayed, visit } = replayInto(buffer, registry);
-  journal = await openJournal('journal', visit);
+  journal = await openJournal('journal');
+  buffer = new WriteBuffer(journal.checkpoint);
+  backlog = new Backlog({ journal, buffer, registry, bytesMax });
+  await backlog.refill();
   quarantine = await Quarantine.open(async (visit) => {
     quarantineJournal = await openJournal('quarantine', visit);
     return quarantineJournal;
   });
   flusher = new Flusher(
     { maxBufferSize: 1000, flushIntervalMs, ...options },
-    { buffer, journal, registry, quarantine, clock, logger: silentLogger, random: () => random },
+    { backlog, buffer, journal, registry, quarantine, clock, logger: silentLogger, random: () => random },
   );
   flusher.start();
-  return { replayed: replayed.records };
+  return { replayed: backlog.replayed.records };
 }
 
-async function openJournal(name: string, visit: Parameters<typeof Journal.open>[2]): Promise<Journal> {
+async function openJournal(name: string, visit?: Parameters<typeof Journal.open>[2]): Promise<Journal> {
   const opened = await Journal.open(
     {
       folder: join(folder.path, name),
@@ -182,7 +188,7 @@ async function crash(): Promise<void> {
 
 async function accept(collection: Collection, ...records: GivenRecord[]): Promise<void> {
   const body = Buffer.from(JSON.stringify({ [collection.batchField]: records }));
-  buffer.merge(collection, records, await journal.append(collection.name, body));
+  backlog.addRecords(collection, records, await journal.append(collection.name, body), body.length);
   flusher.noticeAccepted();
 }
 
@@ -505,7 +511,6 @@ describe('an outage', () => {
 
   test.each([
     ['retry', 'retrying'],
-    ['unknown', 'retrying'],
     ['pause', 'paused'],
   ] as const)(
     'with the remedy "%s" makes the flusher say "%s", and quarantines and releases nothing',
@@ -563,6 +568,160 @@ describe('an outage', () => {
     await flush();
     expect(await storedOf(sessions, records)).toBe(30);
     expect(journal.checkpoint).toBe(30);
+  });
+});
+
+describe('an error that nobody knows', () => {
+  /** Lets time pass until something has come about. */
+  const passUntil = (what: string, isSo: () => boolean) =>
+    waitUntil(what, () => {
+      if (!isSo()) clock.advance(30_000);
+      return isSo();
+    });
+
+  test('that hits everything is waited out, and quarantines nothing', async () => {
+    const records = someSessions(9);
+    await accept(sessions, ...records);
+    backend.fault = () => failure('unknown');
+    clock.advance(flushIntervalMs);
+    // Three attempts of the whole, then each half down to single records: three rounds of it.
+    await passUntil('three rounds have failed', () => backend.writes.length > 3 * (3 + 16));
+    expect(flusher.state).toMatchObject({ mode: 'retrying', error: { remedy: 'unknown' } });
+    expect([quarantine.size, journal.checkpoint]).toEqual([0, 0]);
+    backend.fault = () => undefined;
+    await passUntil('the flusher is idle', isIdle);
+    expect(await storedOf(sessions, records)).toBe(9);
+    expect(quarantine.size).toBe(0);
+  });
+
+  test('that passes within three attempts quarantines nothing', async () => {
+    const records = someSessions(4);
+    await accept(sessions, ...records);
+    backend.fault = () => (backend.writes.length < 3 ? failure('unknown') : undefined);
+    clock.advance(flushIntervalMs);
+    await passUntil('the flusher is idle', isIdle);
+    expect(backend.writes).toHaveLength(3);
+    expect([await storedOf(sessions, records), quarantine.size]).toEqual([4, 0]);
+  });
+
+  test('that follows single records puts exactly these in the quarantine', async () => {
+    const records = someSessions(40);
+    const bad = new Set([3, 17, 39].map((index) => records[index]?.session_id));
+    await accept(sessions, ...records);
+    backend.fault = (_, pending) =>
+      pending.some(({ record }) => bad.has(String(record.session_id))) ? failure('unknown') : undefined;
+    clock.advance(flushIntervalMs);
+    await passUntil('the flusher is idle', isIdle);
+    expect([await storedOf(sessions, records), quarantine.size]).toEqual([37, 3]);
+    expect(journal.checkpoint).toBe(1);
+  });
+
+  test('of a record that is alone is decided among others: nothing waits behind it for ever', async () => {
+    const alone = aSession();
+    const others = someSessions(4);
+    backend.fault = (_, pending) =>
+      pending.some(({ record }) => record.session_id === alone.session_id) ? failure('unknown') : undefined;
+    await accept(sessions, alone);
+    clock.advance(flushIntervalMs);
+    await passUntil('it is tried again', () => backend.writes.length > 4);
+    expect([quarantine.size, journal.checkpoint]).toEqual([0, 0]);
+    await accept(sessions, ...others);
+    await passUntil('the others are stored', () => isIdle() && journal.checkpoint === 2);
+    expect([await storedOf(sessions, others), quarantine.size]).toEqual([4, 1]);
+  });
+});
+
+describe('a backlog that is larger than memory', () => {
+  const bytesMax = 4000;
+
+  test('stays in the journal, and drains from there in order, a part at a time', async () => {
+    await crash();
+    await start({}, bytesMax);
+    backend.fault = () => outage;
+    const session = aSession();
+    await accept(sessions, session);
+    const records = someTasks(session.session_id, 60);
+    for (const task of records) await accept(tasks, task);
+    for (const task of records) await accept(tasks, { ...task, status: 'completed' });
+    expect(backlog.isBehind).toBe(true);
+    expect(buffer.bytes).toBeLessThanOrEqual(bytesMax);
+    const peaks: number[] = [];
+    backend.fault = () => {
+      peaks.push(buffer.bytes);
+      return undefined;
+    };
+    await waitUntil('everything is stored', () => {
+      clock.advance(1000);
+      return isIdle() && journal.checkpoint === journal.lastSequence;
+    });
+    expect(backlog.isBehind).toBe(false);
+    expect(peaks.length).toBeGreaterThan(5);
+    expect(Math.max(...peaks)).toBeLessThanOrEqual(bytesMax);
+    for (const { task_id } of records) {
+      expect(await sqlite.read(tasks, task_id)).toMatchObject({ status: 'completed' });
+    }
+  });
+
+  test('takes what is accepted while it drains behind what is on disk', async () => {
+    await crash();
+    await start({}, bytesMax);
+    backend.fault = () => outage;
+    const session = aSession({ total_tasks: 0 });
+    for (let total = 1; total <= 50; total += 1) {
+      await accept(sessions, { ...session, status: 'processing', total_tasks: total });
+      await accept(sessions, ...someSessions(1));
+    }
+    expect(backlog.isBehind).toBe(true);
+    const gate = backend.hold();
+    backend.fault = () => undefined;
+    clock.advance(30_000);
+    await gate.reached;
+    await accept(sessions, { ...session, status: 'completed' });
+    gate.open();
+    await idle();
+    expect(await sqlite.read(sessions, session.session_id)).toMatchObject({
+      status: 'completed',
+      total_tasks: 50,
+    });
+  });
+
+  test('is what a start begins with; flush() waits until all of it is stored', async () => {
+    const records = someSessions(100);
+    for (const record of records) await accept(sessions, record);
+    await crash();
+    await start({}, bytesMax);
+    expect(backlog.isBehind).toBe(true);
+    expect(buffer.size).toBeLessThan(50);
+    await flush();
+    expect(await storedOf(sessions, records)).toBe(100);
+    expect(backlog.replayed.records).toBe(100);
+    expect(backlog.isBehind).toBe(false);
+  });
+
+  test('keeps the order of a deletion whose frame is on disk only, and its caller learns what it removed', async () => {
+    await crash();
+    await start({}, bytesMax);
+    backend.fault = () => outage;
+    const session = aSession();
+    await accept(sessions, session);
+    for (const task of someTasks(session.session_id, 40)) await accept(tasks, task);
+    const dependents = [tasks];
+    const payload = encodeDeletions([{ key: session.session_id, keep: false }], clock.nowMs());
+    const position = await journal.append(deletionType(sessions), payload);
+    const [deletion] = backlog.addDeletions(
+      decodeDeletions(sessions, dependents, position, payload) ?? [],
+      position,
+    );
+    const again = { ...session, filename: 'again.xlsx' };
+    await accept(sessions, again);
+    backend.fault = () => undefined;
+    clock.advance(30_000);
+    await flush();
+    expect(await sqlite.read(sessions, session.session_id)).toMatchObject({ filename: 'again.xlsx' });
+    expect(await sqlite.count(tasks, [{ field: 'session_id', is: 'equal', value: session.session_id }])).toBe(
+      0,
+    );
+    expect(deletion?.removed.get(tasks.name)).toBe(40);
   });
 });
 

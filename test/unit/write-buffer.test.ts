@@ -20,7 +20,7 @@ const versionOf = (frame: number): number => 1_759_226_400_000_000 + frame * 100
 /** Merges records as the next frame. */
 function merge(collection: Collection, ...records: GivenRecord[]): number {
   sequence += 1;
-  buffer.merge(collection, records, { sequence, version: versionOf(sequence) });
+  buffer.merge(collection, records, { sequence, version: versionOf(sequence) }, 100 * records.length);
   return versionOf(sequence);
 }
 
@@ -91,7 +91,7 @@ describe('the buffer', () => {
 
   test('refuses frames out of order', () => {
     merge(sessions, aSession());
-    expect(() => buffer.merge(sessions, [aSession()], { sequence: 1, version: versionOf(2) })).toThrow(
+    expect(() => buffer.merge(sessions, [aSession()], { sequence: 1, version: versionOf(2) }, 100)).toThrow(
       'Invariant broken',
     );
   });

@@ -249,7 +249,7 @@ export const RecoveryStatus = t.Object({
     {
       finished_at: Time,
       frames: Count('Frames that storage did not have yet.'),
-      records: Count('Records in them.'),
+      records: Count('Records read back from them so far.'),
       damaged_ranges: Count('Places that could not be read; a copy of each is in journal/damaged.'),
       damaged_bytes: Count('Bytes in them.'),
       lost_frames: Count('Frames that are missing between others.'),
@@ -260,7 +260,10 @@ export const RecoveryStatus = t.Object({
     { description: 'What the last start found in the journal.' },
   ),
   backlog: t.Object({
-    records: Count('Records that storage does not have yet.'),
+    records: Count('Records in memory that storage does not have yet.'),
+    on_disk_only: t.Boolean({
+      description: 'A further part of the backlog is in the journal only, and not counted.',
+    }),
     journal_bytes: Count('Size of the journal.'),
     oldest_seconds: Count('Age of the oldest of these records.'),
   }),

@@ -1,30 +1,37 @@
+import type { Backlog } from '../../engine/backlog.ts';
 import type { WriteBuffer } from '../../engine/write-buffer.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { formatSecond } from '../../platform/instant.ts';
 
 /** What the last start found in the journal. */
-export interface LastReplay {
+interface LastReplay {
   finishedAtMs: number;
   frames: number;
-  records: number;
   damagedRanges: number;
   damagedBytes: number;
   lostFrames: number;
-  unreadableFrames: number;
   tornTail: boolean;
   seconds: number;
 }
 
+interface RecoveryParts {
+  replay: LastReplay;
+  backlog: Backlog;
+  buffer: WriteBuffer;
+  journal: Journal;
+  clock: Clock;
+}
+
 /** Counts the restores since the start, and says what there is to recover from. */
 export class RecoveryLog {
-  readonly #parts: { replay: LastReplay; buffer: WriteBuffer; journal: Journal; clock: Clock };
+  readonly #parts: RecoveryParts;
   #started = 0;
   #completed = 0;
   #failed = 0;
   #tasks = 0;
 
-  constructor(parts: { replay: LastReplay; buffer: WriteBuffer; journal: Journal; clock: Clock }) {
+  constructor(parts: RecoveryParts) {
     this.#parts = parts;
   }
 
@@ -45,23 +52,24 @@ export class RecoveryLog {
   }
 
   status() {
-    const { replay, buffer, journal, clock } = this.#parts;
+    const { replay, backlog, buffer, journal, clock } = this.#parts;
     const ended = this.#completed + this.#failed;
     const { oldestVersion } = buffer;
     return {
       last_replay: {
         finished_at: formatSecond(replay.finishedAtMs),
         frames: replay.frames,
-        records: replay.records,
+        records: backlog.replayed.records,
         damaged_ranges: replay.damagedRanges,
         damaged_bytes: replay.damagedBytes,
         lost_frames: replay.lostFrames,
-        unreadable_frames: replay.unreadableFrames,
+        unreadable_frames: backlog.replayed.unreadableFrames,
         torn_tail: replay.tornTail,
         seconds: Math.round(replay.seconds * 1000) / 1000,
       },
       backlog: {
         records: buffer.size,
+        on_disk_only: backlog.isBehind,
         journal_bytes: journal.bytes,
         oldest_seconds:
           oldestVersion === undefined

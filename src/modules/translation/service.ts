@@ -81,7 +81,7 @@ export class TranslationService {
     if (result.held === 0) return result;
     throw new ServiceError(
       'FLUSH_INCOMPLETE',
-      `${result.held} tasks wait for a session that has not been sent; everything else is in storage`,
+      `${result.held} records wait: for a session that has not been sent, or because storage refuses them without saying why; everything else is in storage`,
       { extra: { held_tasks: result.held }, retryAfterSeconds: 5 },
     );
   }
