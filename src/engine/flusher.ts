@@ -3,6 +3,7 @@ import { type Clock, withTimeLimit } from '../platform/clock.ts';
 import { describeError, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Collection } from '../storage/collection.ts';
+import type { Remedy } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
 import type { Backlog } from './backlog.ts';
 import { ChunkWriter, type Suspect } from './chunk-writer.ts';
@@ -37,6 +38,7 @@ export interface FlusherParts {
   random: () => number;
 }
 
+export const flusherModes = ['idle', 'flushing', 'retrying', 'paused', 'stopped'] as const;
 export type FlusherState = { mode: 'idle' } | { mode: 'flushing' } | HoldUp | { mode: 'stopped' };
 
 export interface FlushResult {
@@ -57,6 +59,8 @@ export interface FlushStatistics {
   flushesToday: number;
   /** How long all flushes took together. */
   durationMsTotal: number;
+  /** Attempts that failed, by what there is to do about it. */
+  errors: ReadonlyMap<Remedy, number>;
 }
 
 /**
@@ -125,6 +129,7 @@ export class Flusher {
       nextFlushAtMs: this.#mode === 'idle' ? this.#nextFlushAtMs : undefined,
       flushesToday: this.#today === dayOf(this.#parts.clock.nowMs()) ? this.#flushesToday : 0,
       durationMsTotal: this.#durationMsTotal,
+      errors: this.#retry.errors,
     };
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import { StorageError } from '../storage/contract.ts';
+import { type Remedy, StorageError } from '../storage/contract.ts';
 
 /** That storage does not take what it is given: `paused` when only a person can mend it. */
 export interface HoldUp {
@@ -30,6 +30,7 @@ export class RetryLoop {
   readonly #parts: { clock: Clock; logger: Logger; random: () => number };
   /** One for each call that is held up: a call may be part of another. */
   readonly #holdUps = new Map<symbol, HoldUp>();
+  readonly #errors = new Map<Remedy, number>();
   #stopped = false;
   #wake: (() => void) | undefined;
 
@@ -42,6 +43,11 @@ export class RetryLoop {
   get holdUp(): HoldUp | undefined {
     const [outermost] = [...this.#holdUps.values()].sort((one, other) => one.sinceMs - other.sinceMs);
     return outermost;
+  }
+
+  /** How many attempts have failed since the start, by what there is to do about it. */
+  get errors(): ReadonlyMap<Remedy, number> {
+    return this.#errors;
   }
 
   /**
@@ -65,6 +71,7 @@ export class RetryLoop {
           if (this.#stopped) break;
           const holdUp = holdUpOf(thrown, sinceMs, attempt);
           this.#holdUps.set(call, holdUp);
+          this.#errors.set(holdUp.error.remedy, (this.#errors.get(holdUp.error.remedy) ?? 0) + 1);
           await this.#waitForNextAttempt(holdUp);
         }
       }

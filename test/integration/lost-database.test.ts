@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { Api } from '../support/api.ts';
 import { aSession } from '../support/records.ts';
@@ -11,7 +13,7 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
     test('pauses flushing without losing or quarantining anything, and once it is made again, empty, all lands', async () => {
       await using database = await storage.create();
       using folder = temporaryFolder();
-      const environment = { BUFFER_FLUSH_TIMEOUT_SECONDS: '1' };
+      const environment = { BUFFER_FLUSH_TIMEOUT_SECONDS: '3' };
       await using service = await startServiceProcess({
         dataDir: folder.path,
         databaseUrl: database.url,
@@ -44,3 +46,28 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
     });
   });
 }
+
+test('an embedded database whose file is removed is begun anew: what is accepted then can be read from its file', async () => {
+  using folder = temporaryFolder();
+  const settings = { dataDir: folder.path };
+  const [before, after] = [aSession(), aSession()];
+  const pathOf = ({ session_id }: { session_id: string }) => `/api/v1/translation/sessions/${session_id}`;
+  {
+    await using service = await startServiceProcess(settings);
+    const api = new Api(service.url);
+    await api.sessions([before]);
+    await api.flush();
+    for (const name of readdirSync(folder.path)) {
+      if (name.includes('.sqlite')) rmSync(join(folder.path, name));
+    }
+    await api.sessions([after]);
+    expect((await api.flush()).status).toBe(200);
+    expect((await api.get(pathOf(after))).status).toBe(200);
+    expect((await api.get(pathOf(before))).status).toBe(404);
+    await service.kill('SIGTERM');
+  }
+  await using service = await startServiceProcess(settings);
+  const api = new Api(service.url);
+  expect((await api.get(pathOf(after))).status).toBe(200);
+  expect((await api.get(pathOf(before))).status).toBe(404);
+});

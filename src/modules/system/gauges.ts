@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { flusherModes } from '../../engine/flusher.ts';
 import type { HealthParts } from './health.ts';
 
 /** Default metrics that the Bun runtime reports wrongly. */
@@ -16,7 +17,7 @@ export function createMetrics(): Registry {
 
 /** Shows buffer, flusher, journal and quarantine; each value is read when it is asked for. */
 export function observeEngine(registry: Registry, parts: HealthParts): void {
-  const { buffer, flusher, journal, quarantine, counted } = parts;
+  const { backlog, buffer, flusher, journal, quarantine, counted } = parts;
   const registers = [registry];
   new Gauge({
     name: 'persistence_buffer_size',
@@ -59,6 +60,34 @@ export function observeEngine(registry: Registry, parts: HealthParts): void {
     registers,
     collect() {
       this.set(flusher.isHeldUp ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'persistence_flusher_state',
+    help: '1 for the state that the flusher is in',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const { mode } = flusher.state;
+      for (const state of flusherModes) this.set({ state }, state === mode ? 1 : 0);
+    },
+  });
+  new Counter({
+    name: 'persistence_storage_errors_total',
+    help: 'Failed attempts to write to storage, by what there is to do about it',
+    labelNames: ['class'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [remedy, count] of flusher.statistics.errors) this.inc({ class: remedy }, count);
+    },
+  });
+  new Gauge({
+    name: 'persistence_backlog_on_disk_only',
+    help: '1 while a part of the backlog is in the journal only',
+    registers,
+    collect() {
+      this.set(backlog.isBehind ? 1 : 0);
     },
   });
   new Gauge({

@@ -1,3 +1,4 @@
+import type { Backlog } from '../../engine/backlog.ts';
 import { bufferUsage } from '../../engine/buffer-usage.ts';
 import type { Flusher } from '../../engine/flusher.ts';
 import type { Quarantine } from '../../engine/quarantine.ts';
@@ -10,6 +11,7 @@ import { serviceVersion } from '../../platform/version.ts';
 import type { StorageRegistry } from '../../storage/registry.ts';
 
 export interface HealthParts {
+  backlog: Backlog;
   buffer: WriteBuffer;
   flusher: Flusher;
   journal: Journal;
@@ -74,6 +76,7 @@ export class Health {
       since: formatInstant(state.sinceMs),
       attempt: state.attempt,
       last_error: state.error.code,
+      last_error_class: state.error.remedy,
     };
   }
 

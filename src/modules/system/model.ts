@@ -28,6 +28,9 @@ export const HealthReport = t.Object({
       since: t.Optional(Time),
       attempt: t.Optional(Count('Attempts since storage stopped taking data.')),
       last_error: t.Optional(t.String()),
+      last_error_class: t.Optional(
+        t.String({ description: 'What there is to do about it: retry, pause, split, refuse or unknown.' }),
+      ),
     },
     { description: 'What the writer to storage is doing.' },
   ),

@@ -74,10 +74,14 @@ export function mysqlError(thrown: unknown): StorageError {
   return new StorageError(remedy, code, error.message ?? code, thrown);
 }
 
-/** True when the connection cannot be used again. */
+/** The server is read-only for a while: after a failover the connection still leads to the old one. */
+const readOnly: ReadonlySet<number | undefined> = new Set([1290, 1792, 1836]);
+
+/** True when the connection cannot be used again, or leads to the wrong server. */
 export function isConnectionLost(thrown: unknown): boolean {
   if (thrown instanceof StorageError) return false;
   const error = innermost(thrown);
+  if (readOnly.has(error.errno)) return true;
   return error.fatal === true || error.errno === undefined || outages.test(String(error.code));
 }
 

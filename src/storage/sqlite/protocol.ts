@@ -1,7 +1,7 @@
 import type { Remedy } from '../contract.ts';
 import type { SqliteStore } from './store.ts';
 
-type StoreMethod = Exclude<keyof SqliteStore, symbol>;
+type StoreMethod = Exclude<keyof SqliteStore, 'checkFile'>;
 
 /** What each call takes and gives. */
 export type StoreCalls = {

@@ -7,6 +7,9 @@ const workerUrl = new URL(
   import.meta.url,
 );
 
+/** An open file stays as it was opened, whatever becomes of the disk: after these errors it is opened anew. */
+const reopeningMends = /^SQLITE_(READONLY|IOERR|CANTOPEN|CORRUPT|NOTADB|FILE_REPLACED)/;
+
 interface WaitingCall {
   resolve: (value: never) => void;
   reject: (error: StorageError) => void;
@@ -40,7 +43,16 @@ export class StoreThread {
     ...args: StoreCalls[Method]['args']
   ): Promise<StoreCalls[Method]['value']> {
     await this.open();
-    return await this.#send(method, args);
+    try {
+      return await this.#send(method, args);
+    } catch (error) {
+      if (!(error instanceof StorageError) || !reopeningMends.test(error.code)) throw error;
+      this.#opening = undefined;
+      if (error.code !== 'SQLITE_FILE_REPLACED') throw error;
+      // Nothing was done with the old file: the same call can be made of the new one.
+      await this.open();
+      return await this.#send(method, args);
+    }
   }
 
   async close(): Promise<void> {

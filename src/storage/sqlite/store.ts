@@ -1,4 +1,5 @@
 import { Database } from 'bun:sqlite';
+import { statSync } from 'node:fs';
 import { and, avg, count, eq, getTableColumns, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
 import { migrate } from 'drizzle-orm/bun-sqlite/migrator';
@@ -32,6 +33,8 @@ const lockWaitMs = 5_000;
 export class SqliteStore {
   readonly #database: Database;
   readonly #db: BunSQLiteDatabase;
+  readonly #path: string;
+  readonly #inode: number;
 
   /** Opens the file; `writer` creates it and brings its tables up to date, a reader finds it ready. */
   constructor(path: string, role: 'writer' | 'reader') {
@@ -40,13 +43,25 @@ export class SqliteStore {
       role === 'writer' ? { create: true, readwrite: true } : { readonly: true },
     );
     this.#db = drizzle({ client: this.#database });
+    this.#path = path;
     try {
       this.#prepare(role);
+      this.#inode = statSync(path).ino;
     } catch (error) {
       // Opening is tried again for ever: each attempt has to give its file back.
       this.#database.close();
       throw error;
     }
+  }
+
+  /** @throws StorageError when this is no longer the file at its path: what is written now could not be found again. */
+  checkFile(): void {
+    if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) return;
+    throw new StorageError(
+      'retry',
+      'SQLITE_FILE_REPLACED',
+      `The database file ${this.#path} was removed or replaced while it was open`,
+    );
   }
 
   write(collection: Collection, records: readonly PendingRecord[]): void {

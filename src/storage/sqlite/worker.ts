@@ -27,6 +27,7 @@ function perform(call: StoreCall): unknown {
     return undefined;
   }
   if (store === undefined) throw new Error('The store is not open.');
+  if (call.method !== 'close') store.checkFile();
   const method = store[call.method] as (...args: readonly unknown[]) => unknown;
   return method.apply(store, call.args);
 }
