@@ -5,10 +5,11 @@ import { requestMetrics } from './http/metrics.ts';
 import { openApi } from './http/openapi.ts';
 import { requestIds } from './http/request-id.ts';
 import type { BufferStatisticsParts } from './modules/persistence/buffer-statistics.ts';
-import { firstApiPrefix, persistenceRoutes } from './modules/persistence/index.ts';
+import { firstApiNames, firstApiPrefix, persistenceRoutes } from './modules/persistence/index.ts';
 import type { Health } from './modules/system/health.ts';
 import { systemRoutes } from './modules/system/index.ts';
-import { managementRoutes, translationRoutes, writeRoutes } from './modules/translation/index.ts';
+import { translationRoutes, writeRoutes } from './modules/translation/index.ts';
+import { managementRoutes } from './modules/translation/management-routes.ts';
 import type { Removal } from './modules/translation/removal.ts';
 import type { TranslationService } from './modules/translation/service.ts';
 import type { Logger } from './platform/logger.ts';
@@ -47,7 +48,7 @@ export function createApp({
     .use(writeRoutes('/api/v1/translation', translation, bodyBytesMax))
     .use(translationRoutes(translation, logger))
     .use(managementRoutes(translation, removal, bodyBytesMax))
-    .use(writeRoutes(firstApiPrefix, translation, bodyBytesMax))
+    .use(writeRoutes(firstApiPrefix, translation, bodyBytesMax, firstApiNames))
     .use(persistenceRoutes(statistics));
 }
 

@@ -3,6 +3,7 @@ import { Elysia } from 'elysia';
 import stylePath from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
 import scriptPath from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
 import { serviceVersion } from '../platform/version.ts';
+import { openApiDocument } from './openapi-document.ts';
 
 const documentPath = '/openapi.json';
 const pagePath = '/docs';
@@ -32,23 +33,45 @@ const headers = {
   'cache-control': 'public, max-age=3600',
 };
 
+const documentation = {
+  info: {
+    title: 'Persistence Service',
+    version: serviceVersion,
+    description: `Keeps the sessions and tasks of a translation platform: durable when accepted, written to storage in bulk.
+
+Bodies are JSON in UTF-8. Every answer has the header \`x-request-id\`. Every error answers with the same shape,
+\`Error\`, and one \`error_code\` of a closed list; a path that is none of these answers 404 with \`ROUTE_NOT_FOUND\`.`,
+    license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
+  },
+  servers: [{ url: '/', description: 'The service that serves this document.' }],
+  tags: [
+    {
+      name: 'write',
+      description: 'Batches of sessions and tasks, and the flush that brings them to storage.',
+    },
+    { name: 'translation', description: 'Sessions and tasks in storage, and what there is to go on with.' },
+    { name: 'management', description: 'Deletions, clean-ups, changes of state, and statistics.' },
+    { name: 'system', description: 'What an operator, a load balancer or a monitor asks.' },
+    { name: 'first API', description: 'The paths of the first API, for its clients.' },
+  ],
+};
+
 /** The OpenAPI document, derived from the routes and their schemas, and a page that shows it. */
 export function openApi() {
+  let document: ReturnType<typeof openApiDocument> | undefined;
   return (
     new Elysia({ name: 'openapi' })
+      .onAfterHandle(({ route, response }) => {
+        if (route !== documentPath) return undefined;
+        document ??= openApiDocument(JSON.parse(JSON.stringify(response)));
+        return document;
+      })
       .use(
         swagger({
           path: pagePath,
           specPath: documentPath,
           exclude: [pagePath, documentPath, new RegExp(`^${pagePath}/`)],
-          documentation: {
-            info: {
-              title: 'Persistence Service',
-              version: serviceVersion,
-              description:
-                'Keeps the sessions and tasks of a translation platform: durable when accepted, written to storage in bulk.',
-            },
-          },
+          documentation,
         }),
       )
       // The plugin's own page loads its parts from another host: this one, from the binary, takes its place.

@@ -14,7 +14,9 @@ interface Limits {
  * An integer of a query, from 1 unless said otherwise. It is the text of digits until the handler makes it a
  * `Number`: Elysia's own conversion does not say which parameter is wrong.
  */
-export function QueryInteger(options: { description: string } & Partial<Limits>): TUnsafe<number> {
+export function QueryInteger(
+  options: { description: string; examples: number[] } & Partial<Limits>,
+): TUnsafe<number> {
   return Type.Unsafe<number>({
     minimum: 1,
     maximum: queryIntegerMax,

@@ -26,7 +26,7 @@ const sqlOfPlugins = 'storage/sql/';
 
 /** Packages that only some files may use. */
 const packageRules: [packages: RegExp, files: RegExp][] = [
-  [/^(elysia|@elysiajs\/.+)$/, /^(app\.ts$|http\/|modules\/[^/]+\/(index|model)\.ts$)/],
+  [/^(elysia|@elysiajs\/.+)$/, /^(app\.ts$|http\/|modules\/[^/]+\/(index|model|[a-z]+-(routes|model))\.ts$)/],
   [/^(mysql2|bun:sqlite|drizzle-orm)(\/|$)/, /^storage\/(mysql|sqlite|sql)\//],
 ];
 

@@ -2,17 +2,20 @@ import { Elysia } from 'elysia';
 import type { Accepted as AcceptedBatch } from '../../engine/intake.ts';
 import { jsonParser, noBytes } from '../../http/json-body.ts';
 import { streamedJson } from '../../http/json-stream.ts';
-import { formatInstant, formatSecond } from '../../platform/instant.ts';
+import { errorsOf } from '../../http/openapi-errors.ts';
+import { formatSecond } from '../../platform/instant.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { batchRecordsMax, type Collection } from '../../storage/collection.ts';
+import {
+  flushErrors,
+  sessionBatchErrors,
+  sessionIdErrors,
+  taskBatchErrors,
+  taskIdErrors,
+} from './examples.ts';
 import type { Listing } from './listing.ts';
 import {
   Accepted,
-  CleanedUp,
-  CleanupQuery,
-  CleanupRequest,
-  Deleted,
-  DeleteQuery,
   Flushed,
   FreshQuery,
   IncompleteSessions,
@@ -25,9 +28,6 @@ import {
   SessionTasksPage,
   SessionTasksQuery,
   SessionView,
-  Statistics,
-  StatusChange,
-  StatusChanged,
   TaskBatch,
   TaskParams,
   TasksPage,
@@ -35,7 +35,6 @@ import {
   TaskView,
 } from './model.ts';
 import { sessions, tasks } from './records.ts';
-import type { DeleteMode, Removal } from './removal.ts';
 import type { TranslationService } from './service.ts';
 
 const pageSizeDefault = 20;
@@ -46,10 +45,11 @@ export function writeRoutes<const Prefix extends string>(
   prefix: Prefix,
   service: TranslationService,
   bodyBytesMax: number,
+  { tag, operationSuffix } = { tag: 'write', operationSuffix: '' },
 ) {
   const parserOf = ({ batchField }: Collection) =>
     jsonParser(bodyBytesMax, { batch: { field: batchField, recordsMax: batchRecordsMax } });
-  return new Elysia({ prefix, normalize: false, tags: ['write'] })
+  return new Elysia({ prefix, normalize: false, tags: [tag] })
     .decorate(noBytes)
     .post(
       '/sessions/batch',
@@ -60,9 +60,14 @@ export function writeRoutes<const Prefix extends string>(
         body: SessionBatch,
         response: { 200: Accepted },
         detail: {
+          operationId: `writeSessionsBatch${operationSuffix}`,
           summary: 'Write a batch of sessions',
           description:
             'Creates or updates sessions. They are durable when the answer comes, and in storage after the next flush.',
+          ...errorsOf(
+            ['INVALID_JSON', 'BODY_TOO_LARGE', 'VALIDATION_FAILED', 'JOURNAL_FULL', 'JOURNAL_FAILED'],
+            sessionBatchErrors,
+          ),
         },
       },
     )
@@ -75,9 +80,22 @@ export function writeRoutes<const Prefix extends string>(
         body: TaskBatch,
         response: { 200: Accepted },
         detail: {
+          operationId: `writeTasksBatch${operationSuffix}`,
           summary: 'Write a batch of tasks',
           description:
             'Creates or updates tasks of sessions that exist. They are durable when the answer comes, and in storage after the next flush.',
+          ...errorsOf(
+            [
+              'INVALID_JSON',
+              'BODY_TOO_LARGE',
+              'VALIDATION_FAILED',
+              'SESSION_NOT_FOUND',
+              'TASK_SESSION_MISMATCH',
+              'JOURNAL_FULL',
+              'JOURNAL_FAILED',
+            ],
+            taskBatchErrors,
+          ),
         },
       },
     )
@@ -95,8 +113,10 @@ export function writeRoutes<const Prefix extends string>(
       {
         response: { 200: Flushed },
         detail: {
+          operationId: `flushBuffer${operationSuffix}`,
           summary: 'Write everything buffered to storage',
           description: 'Answers 200 only when everything accepted before the call is in storage.',
+          ...errorsOf(['STORAGE_UNAVAILABLE', 'FLUSH_INCOMPLETE', 'FLUSH_TIMEOUT'], flushErrors),
         },
       },
     );
@@ -114,7 +134,12 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
       {
         query: SessionsQuery,
         response: { 200: SessionsPage },
-        detail: { summary: 'Sessions', description: 'The newest first, unless asked otherwise.' },
+        detail: {
+          operationId: 'listSessions',
+          summary: 'Sessions',
+          description: 'The newest first, unless asked otherwise.',
+          ...errorsOf(['VALIDATION_FAILED', 'STORAGE_UNAVAILABLE', 'FLUSH_TIMEOUT']),
+        },
       },
     )
     .get(
@@ -127,7 +152,12 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
         params: SessionParams,
         query: FreshQuery,
         response: { 200: SessionView },
-        detail: { summary: 'One session' },
+        detail: {
+          operationId: 'readSession',
+          summary: 'One session',
+          description: 'As storage has it, unless fresh=true.',
+          ...errorsOf(['VALIDATION_FAILED', 'NOT_FOUND', 'STORAGE_UNAVAILABLE', 'FLUSH_TIMEOUT']),
+        },
       },
     )
     .get(
@@ -142,8 +172,10 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
         query: SessionTasksQuery,
         response: { 200: SessionTasksPage },
         detail: {
+          operationId: 'listSessionTasks',
           summary: 'Tasks of a session',
           description: 'In the order in which they were first accepted, unless asked otherwise.',
+          ...errorsOf(['VALIDATION_FAILED', 'NOT_FOUND', 'STORAGE_UNAVAILABLE', 'FLUSH_TIMEOUT']),
         },
       },
     )
@@ -157,8 +189,10 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
         query: TasksQuery,
         response: { 200: TasksPage },
         detail: {
+          operationId: 'listTasks',
           summary: 'Tasks of all sessions',
           description: 'The newest first, unless asked otherwise.',
+          ...errorsOf(['VALIDATION_FAILED', 'STORAGE_UNAVAILABLE', 'FLUSH_TIMEOUT']),
         },
       },
     )
@@ -172,7 +206,15 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
         params: TaskParams,
         query: FreshQuery,
         response: { 200: TaskView },
-        detail: { summary: 'One task' },
+        detail: {
+          operationId: 'readTask',
+          summary: 'One task',
+          description: 'As storage has it, unless fresh=true.',
+          ...errorsOf(
+            ['VALIDATION_FAILED', 'NOT_FOUND', 'STORAGE_UNAVAILABLE', 'FLUSH_TIMEOUT'],
+            taskIdErrors,
+          ),
+        },
       },
     )
     .get(
@@ -184,14 +226,20 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
       {
         response: { 200: IncompleteSessions },
         detail: {
+          operationId: 'listIncompleteSessions',
           summary: 'Sessions that are pending or processing',
           description: 'Flushes first, so that the list is complete.',
+          ...errorsOf(['STORAGE_UNAVAILABLE', 'FLUSH_TIMEOUT']),
         },
       },
     )
     .get('/recovery/status', () => service.recoveryStatus(), {
       response: { 200: RecoveryStatus },
-      detail: { summary: 'What was recovered: the last replay, the backlog, the restores' },
+      detail: {
+        operationId: 'readRecoveryStatus',
+        summary: 'What was recovered: the last replay, the backlog, the restores',
+        description: 'Restores are counted since the start of this instance.',
+      },
     })
     .post(
       '/recovery/restore/:session_id',
@@ -209,14 +257,19 @@ export function translationRoutes(service: TranslationService, logger: Logger) {
       {
         params: SessionParams,
         detail: {
+          operationId: 'restoreSession',
           summary: 'A session with all its unfinished tasks',
           description: 'Flushes first, then streams every pending and processing task.',
           responses: {
             200: {
-              description: 'The session and its tasks',
+              description: RestoredSession.description ?? '',
               content: { 'application/json': { schema: RestoredSession as { type: 'object' } } },
             },
           },
+          ...errorsOf(
+            ['VALIDATION_FAILED', 'NOT_FOUND', 'STORAGE_UNAVAILABLE', 'FLUSH_TIMEOUT'],
+            sessionIdErrors,
+          ),
         },
       },
     );
@@ -247,114 +300,4 @@ function listingOf(
 function acceptedAnswer({ count, acceptedAtMs }: AcceptedBatch) {
   const timestamp = formatSecond(acceptedAtMs);
   return { status: 'accepted' as const, count, timestamp };
-}
-
-/** The routes of `/api/v1/translation` that manage what is stored. */
-export function managementRoutes(service: TranslationService, removal: Removal, bodyBytesMax: number) {
-  return new Elysia({ prefix: '/api/v1/translation', normalize: false, tags: ['management'] })
-    .decorate(noBytes)
-    .delete(
-      '/sessions/:session_id',
-      async ({ params: { session_id }, query: { mode } }) => ({
-        status: 'deleted' as const,
-        session_id,
-        deleted_tasks: await removal.deleteSession(session_id, mode),
-      }),
-      {
-        params: SessionParams,
-        query: DeleteQuery,
-        response: { 200: Deleted },
-        detail: {
-          summary: 'Delete a session with all its tasks',
-          description:
-            'Whatever of it is stored, buffered or journaled goes, and no late write brings it back.',
-        },
-      },
-    )
-    .patch(
-      '/sessions/:session_id/status',
-      async ({ params: { session_id }, body: { status } }) => {
-        const { acceptedAtMs } = await service.setStatus(session_id, status);
-        return { session_id, status, updated_at: formatInstant(acceptedAtMs) };
-      },
-      {
-        parse: jsonParser(bodyBytesMax),
-        params: SessionParams,
-        body: StatusChange,
-        response: { 200: StatusChanged },
-        detail: {
-          summary: 'Change the state of a session',
-          description:
-            'Durable when the answer comes, and in storage after the next flush. A batch that was accepted before cannot undo it.',
-        },
-      },
-    )
-    .post(
-      '/sessions/cleanup',
-      async ({ body, request, server }) => {
-        server?.timeout(request, 0);
-        const { completed_days, failed_days, dry_run, mode } = body;
-        return await cleanUp(removal, { completed_days, failed_days, mode, dry_run: dry_run ?? false });
-      },
-      {
-        parse: jsonParser(bodyBytesMax, { optional: true }),
-        body: CleanupRequest,
-        response: { 200: CleanedUp },
-        detail: cleanupDetail,
-      },
-    )
-    .delete(
-      '/sessions/cleanup',
-      async ({ query, request, server }) => {
-        server?.timeout(request, 0);
-        const { completed_days, failed_days, dry_run, mode } = query;
-        return await cleanUp(removal, { completed_days, failed_days, mode, dry_run: dry_run === 'true' });
-      },
-      { query: CleanupQuery, response: { 200: CleanedUp }, detail: cleanupDetail },
-    )
-    .get(
-      '/stats',
-      async ({ query: { fresh } }) => {
-        if (fresh === 'true') await service.freshen();
-        return await service.statistics();
-      },
-      {
-        query: FreshQuery,
-        response: { 200: Statistics },
-        detail: { summary: 'How many sessions and tasks there are, and how they fare' },
-      },
-    );
-}
-
-const cleanupDetail = {
-  summary: 'Delete the sessions whose retention has passed',
-  description:
-    'Completed and failed sessions, counted from their last write, with their tasks; a few at a time. Sessions in other states are kept.',
-};
-
-interface CleanupOptions {
-  completed_days?: number | null | undefined;
-  failed_days?: number | null | undefined;
-  mode?: DeleteMode | undefined;
-  dry_run: boolean;
-}
-
-async function cleanUp(removal: Removal, { completed_days, failed_days, mode, dry_run }: CleanupOptions) {
-  const { retention } = removal;
-  const removed = await removal.cleanUp(
-    {
-      ...retention,
-      // A parameter of a query is the text of digits, until here.
-      completedDays: Number(completed_days ?? retention.completedDays),
-      failedDays: Number(failed_days ?? retention.failedDays),
-      mode: mode ?? retention.mode,
-    },
-    dry_run,
-  );
-  return {
-    status: 'completed' as const,
-    deleted_sessions: removed.sessions,
-    deleted_tasks: removed.tasks,
-    dry_run,
-  };
 }

@@ -30,10 +30,11 @@ export const TaskId = Text(
   { description: 'Identifies the task; compared byte by byte.', examples: ['task_001'] },
 );
 
-const counter = (description: string) =>
+const counter = (description: string, example: number) =>
   Clearable(
     Whole({
       description: `${description} Never goes down: the larger value wins.`,
+      examples: [example],
       merge: 'greatest',
       initial: 0,
     }),
@@ -62,14 +63,15 @@ export const SessionRecord = Type.Object(
     metadata: Clearable(
       Document({ description: 'Anything else, in free form.', examples: [{ user_id: 'user_123' }] }),
     ),
-    total_tasks: counter('Tasks in all.'),
-    completed_tasks: counter('Tasks that are completed.'),
-    failed_tasks: counter('Tasks that have failed.'),
+    total_tasks: counter('Tasks in all.', 2),
+    completed_tasks: counter('Tasks that are completed.', 1),
+    failed_tasks: counter('Tasks that have failed.', 0),
     processing_tasks: Clearable(
-      Whole({ description: 'Tasks being processed; the newest value wins.', initial: 0 }),
+      Whole({ description: 'Tasks being processed; the newest value wins.', initial: 0, examples: [0] }),
     ),
   },
   {
+    title: 'SessionRecord',
     description:
       'A translation session. Fields that are not given keep what is stored; null clears; unknown fields are ignored.',
   },
@@ -116,6 +118,7 @@ export const TaskRecord = Type.Object(
     duration_ms: Clearable(Whole({ description: 'How long it took, in milliseconds.', examples: [5000] })),
   },
   {
+    title: 'TaskRecord',
     description:
       'A translation task. Fields that are not given keep what is stored; null clears; unknown fields are ignored.',
   },
