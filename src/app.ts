@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia';
 import type { Registry } from 'prom-client';
+import { apiPages } from './http/api-pages.ts';
 import { errorAnswers } from './http/errors.ts';
 import { requestMetrics } from './http/metrics.ts';
 import { openApi } from './http/openapi.ts';
@@ -44,6 +45,7 @@ export function createApp({
     .use(requestMetrics(metrics))
     .use(errorAnswers(logger))
     .use(openApi())
+    .use(apiPages())
     .use(systemRoutes({ health, metrics, config }))
     .use(writeRoutes('/api/v1/translation', translation, bodyBytesMax))
     .use(translationRoutes(translation, logger))

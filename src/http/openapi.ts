@@ -1,37 +1,9 @@
 import { swagger } from '@elysiajs/swagger';
 import { Elysia } from 'elysia';
-import stylePath from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
-import scriptPath from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
 import { serviceVersion } from '../platform/version.ts';
 import { openApiDocument } from './openapi-document.ts';
 
 const documentPath = '/openapi.json';
-const pagePath = '/docs';
-
-const page = `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Persistence Service API</title>
-    <link rel="icon" href="data:,">
-    <link rel="stylesheet" href="${pagePath}/swagger-ui.css">
-  </head>
-  <body>
-    <div id="swagger-ui"></div>
-    <script src="${pagePath}/swagger-ui-bundle.js"></script>
-    <script src="${pagePath}/start.js"></script>
-  </body>
-</html>
-`;
-
-const startScript = `SwaggerUIBundle({ url: '${documentPath}', dom_id: '#swagger-ui', deepLinking: true });\n`;
-
-/** The page may load from this service only, and nothing from anywhere else. */
-const headers = {
-  'content-security-policy': "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'",
-  'cache-control': 'public, max-age=3600',
-};
 
 const documentation = {
   info: {
@@ -40,7 +12,9 @@ const documentation = {
     description: `Keeps the sessions and tasks of a translation platform: durable when accepted, written to storage in bulk.
 
 Bodies are JSON in UTF-8. Every answer has the header \`x-request-id\`. Every error answers with the same shape,
-\`Error\`, and one \`error_code\` of a closed list; a path that is none of these answers 404 with \`ROUTE_NOT_FOUND\`.`,
+\`Error\`, and one \`error_code\` of a closed list; a path that is none of these answers 404 with \`ROUTE_NOT_FOUND\`.
+
+This document as a page: [/docs](/docs), to try it out, and [/redoc](/redoc), to read.`,
     license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
   },
   servers: [{ url: '/', description: 'The service that serves this document.' }],
@@ -56,7 +30,7 @@ Bodies are JSON in UTF-8. Every answer has the header \`x-request-id\`. Every er
   ],
 };
 
-/** The OpenAPI document, derived from the routes and their schemas, and a page that shows it. */
+/** The OpenAPI document, derived from the routes and their schemas. */
 export function openApi() {
   let document: ReturnType<typeof openApiDocument> | undefined;
   return (
@@ -66,24 +40,7 @@ export function openApi() {
         document ??= openApiDocument(JSON.parse(JSON.stringify(response)));
         return document;
       })
-      .use(
-        swagger({
-          path: pagePath,
-          specPath: documentPath,
-          exclude: [pagePath, documentPath, new RegExp(`^${pagePath}/`)],
-          documentation,
-        }),
-      )
-      // The plugin's own page loads its parts from another host: this one, from the binary, takes its place.
-      .get(pagePath, () => asset(page, 'text/html; charset=utf-8'))
-      .get(`${pagePath}/start.js`, () => asset(startScript, 'text/javascript; charset=utf-8'))
-      .get(`${pagePath}/swagger-ui-bundle.js`, () =>
-        asset(Bun.file(scriptPath), 'text/javascript; charset=utf-8'),
-      )
-      .get(`${pagePath}/swagger-ui.css`, () => asset(Bun.file(stylePath), 'text/css; charset=utf-8'))
+      // The plugin's own page loads its parts from another host: another one takes its place.
+      .use(swagger({ path: '/docs', specPath: documentPath, documentation }))
   );
-}
-
-function asset(body: string | Blob, contentType: string): Response {
-  return new Response(body, { headers: { ...headers, 'content-type': contentType } });
 }

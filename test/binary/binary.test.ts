@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
-import { copyFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { readmeBlock } from '../support/readme.ts';
@@ -35,6 +35,33 @@ describe('the binary', () => {
     expect(readdirSync(folder.path)).toEqual(['persistence-service']);
     expect(run('migrate')).toEqual({ exitCode: 0, output: 'sqlite (sqlite): the tables are up to date\n' });
     expect(readdirSync(folder.path).sort()).toEqual(['data', 'persistence-service']);
+  });
+
+  test('serves the OpenAPI document and both of its pages, with all that they load', async () => {
+    using folder = folderWithBinary();
+    await using service = await startBinary(folder.path, undefined);
+    const get = async (path: string): Promise<string> => {
+      const answer = await fetch(service.url + path);
+      expect({ path, status: answer.status }).toEqual({ path, status: 200 });
+      return await answer.text();
+    };
+    const served = JSON.parse(await get('/openapi.json')) as { info: { version: string } };
+    const committed = JSON.parse(readFileSync(join(root, 'docs/openapi.json'), 'utf8')) as typeof served;
+    expect(served).toEqual({ ...committed, info: { ...committed.info, version: manifest.version } });
+    const loaded: string[] = [];
+    for (const page of ['/docs', '/redoc']) {
+      for (const [, path = ''] of (await get(page)).matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+        const bytes = (await get(path)).length;
+        loaded.push(bytes > 100_000 ? `${path}: large` : path);
+      }
+    }
+    expect(loaded).toEqual([
+      '/docs/swagger-ui.css: large',
+      '/docs/swagger-ui-bundle.js: large',
+      '/docs/start.js',
+      '/redoc/redoc.standalone.js: large',
+      '/redoc/start.js',
+    ]);
   });
 
   for (const storage of storages) {

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
+import { programOf, run } from './debian-package.ts';
 import { freePort } from './free-port.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 import { waitUntil } from './wait-until.ts';
@@ -12,7 +13,7 @@ import { waitUntil } from './wait-until.ts';
  * @throws an Error that says why it cannot be started.
  */
 export async function startMariadb(): Promise<string> {
-  const program = await findProgram();
+  const program = await programOf('mariadb-server', 'mariadbd');
   const folder = temporaryFolder();
   const data = join(folder.path, 'data');
   mkdirSync(data);
@@ -58,21 +59,6 @@ export async function startMariadb(): Promise<string> {
  */
 const endsWithStandardInput = '"$@" & pid=$!; cat >/dev/null; kill -9 $pid; wait; rm -rf "$0"';
 
-async function findProgram(): Promise<string> {
-  const installed = Bun.which('mariadbd', { PATH: `${process.env.PATH}:/usr/sbin` });
-  if (installed !== null) return installed;
-  if (process.getuid?.() !== 0 || Bun.which('apt-get') === null) {
-    throw new Error(
-      'mariadbd is not installed, and only root on Debian can install it here (package mariadb-server)',
-    );
-  }
-  console.error('Installing Debian’s package mariadb-server for the tests …');
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  await run(['apt-get', 'update', '-qq'], environment).catch(() => {});
-  await run(['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'mariadb-server'], environment);
-  return '/usr/sbin/mariadbd';
-}
-
 async function answers(url: string): Promise<boolean> {
   try {
     const connection = await createConnection(url);
@@ -81,10 +67,4 @@ async function answers(url: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function run(command: string[], env: Record<string, string | undefined> = process.env): Promise<void> {
-  const child = Bun.spawn(command, { env, stdout: 'ignore', stderr: 'pipe' });
-  const errors = await new Response(child.stderr).text();
-  if ((await child.exited) !== 0) throw new Error(`${command.join(' ')} failed:\n${errors}`);
 }
