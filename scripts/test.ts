@@ -1,15 +1,32 @@
 // Runs the tests: `npm test`, or `npm test -- test/unit` for those whose path holds one of the arguments. The last line
-// is always `tests: N passed, N failed`. An error outside of any test, like a file that does not load, is a failure.
+// is always `tests: N passed, N failed`. An error outside of any test, like a file that does not load, is a failure. So
+// is an answer that docs/openapi.json does not describe and, after all tests, one of it that no test has brought about.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { spawn } from 'bun';
+import {
+  notExercised,
+  recordedAnswers,
+  recordFolderVariable,
+  undocumented,
+} from '../test/support/api-coverage.ts';
+import { ApiDocument } from '../test/support/api-document.ts';
+import { temporaryFolder } from '../test/support/temporary-folder.ts';
 
 const testTimeoutMs = 120_000;
 /** Far more than Bun's closing summary needs. */
 const tailCharactersMax = 4096;
 
+const root = join(import.meta.dir, '..');
+const recorder = join(root, 'test/support/answer-recorder.ts');
+const paths = process.argv.slice(2);
+using records = temporaryFolder();
+
 const tests = spawn(
-  [process.execPath, 'test', '--timeout', String(testTimeoutMs), ...process.argv.slice(2)],
+  [process.execPath, 'test', '--timeout', String(testTimeoutMs), '--preload', recorder, ...paths],
   {
+    env: { ...process.env, [recordFolderVariable]: records.path },
     stdin: 'ignore',
     stdout: 'inherit',
     stderr: 'pipe',
@@ -40,12 +57,26 @@ if (failed === 0 && (exitCode !== 0 || !complete)) {
   console.log(`tests: the run ended with exit code ${exitCode}${complete ? '' : ' and without a summary'}`);
   failed = 1;
 }
+for (const problem of apiProblems()) {
+  console.log(`tests: ${problem}`);
+  failed += 1;
+}
 if (passed + failed === 0) console.log('tests: none ran');
 if (skipped > 0) console.log(`tests: ${skipped} skipped`);
 console.log(`tests: ${passed} passed, ${failed} failed`);
-process.exit(failed > 0 || passed === 0 ? 1 : 0);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 
 function countOf(outcome: 'pass' | 'fail' | 'skip' | 'todo'): number {
   const line = summary.find((line) => line.endsWith(` ${outcome}`));
   return line ? Number.parseInt(line, 10) : 0;
+}
+
+/** How the answers that the tests got differ from the document; what no test asked for, if all tests ran. */
+function apiProblems(): string[] {
+  const answers = recordedAnswers(records.path);
+  const problems = undocumented(answers).map((problem) => `not as docs/openapi.json says: ${problem}`);
+  if (paths.length > 0 || !complete) return problems;
+  const document = new ApiDocument(JSON.parse(readFileSync(join(root, 'docs/openapi.json'), 'utf8')));
+  const missing = notExercised(document, answers).map((name) => `no test brings about: ${name}`);
+  return [...problems, ...missing];
 }

@@ -27,7 +27,7 @@ const sessionId = '550e8400-e29b-41d4-a716-446655440000';
 const examples: Record<ErrorCode, ErrorExample> = {
   INVALID_JSON: { detail: 'The body is not JSON (JSON Parse error: Unexpected EOF)' },
   BODY_TOO_LARGE: {
-    detail: 'The body is larger than 33554432 bytes (service.body_bytes_max); send smaller batches',
+    detail: 'The body is larger than 16777216 bytes (service.body_bytes_max); send smaller batches',
   },
   VALIDATION_FAILED: {
     detail: 'Invalid request: fresh must be one of true, false',

@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { OpenAPIV3 } from 'openapi-types';
+import type { RecordedAnswer } from './api-coverage.ts';
 
 /** One endpoint of the document, its references resolved. */
 export interface Operation
@@ -43,6 +44,18 @@ export class ApiDocument {
     return matching.find(({ path }) => !path.includes('{')) ?? matching[0];
   }
 
+  /** What there is to note of an answer; without its body, only what the head of it says. */
+  recorded(method: string, pathname: string, { status, headers }: Response, body?: string): RecordedAnswer {
+    const operation = this.operationOf(method, pathname);
+    const code = body === undefined ? undefined : errorCodeOf(body);
+    return {
+      ...(operation === undefined ? {} : { operation: operation.name }),
+      status,
+      ...(code === undefined ? {} : { code }),
+      problems: this.#problemsOfAnswer(operation, status, headers, body),
+    };
+  }
+
   /** What of a value a schema does not describe: what breaks it, and fields that it does not have. */
   problemsOf(schema: OpenAPIV3.MediaTypeObject['schema'], value: unknown): string[] {
     const check = this.#checks.get(schema) ?? this.#ajv.compile(withDocument(closed(schema ?? false)));
@@ -52,6 +65,26 @@ export class ApiDocument {
       ({ instancePath, message, params }: ErrorObject) =>
         `${instancePath || 'it'} ${message} ${JSON.stringify(params)}`,
     );
+  }
+
+  #problemsOfAnswer(
+    operation: Operation | undefined,
+    status: number,
+    headers: Headers,
+    body: string | undefined,
+  ): string[] {
+    if (operation === undefined)
+      return body === undefined || isOfNoEndpoint(headers, body) ? [] : ['is no endpoint'];
+    const answer = operation.answers[status];
+    if (answer === undefined) return ['the document does not have this status'];
+    const type = headers.get('content-type')?.split(';')[0] ?? 'no content type';
+    const media = answer.content?.[type];
+    if (media === undefined) return [`the document does not have ${type}`];
+    const missing = Object.keys(answer.headers ?? {}).filter((name) => !headers.has(name));
+    if (missing.length > 0) return [`has no header ${missing.join(', ')}`];
+    return body === undefined || type !== 'application/json'
+      ? []
+      : this.problemsOf(media.schema, JSON.parse(body));
   }
 
   #operation(method: string, path: string, operation: OpenAPIV3.OperationObject): Operation {
@@ -90,6 +123,18 @@ export class ApiDocument {
       .reduce<unknown>((within, key) => (within as Record<string, unknown>)[key], this.#document);
     return found as T;
   }
+}
+
+/** Whether an answer can be of a path that the document does not have: a page, its parts, the document, a refusal. */
+function isOfNoEndpoint(headers: Headers, body: string): boolean {
+  const isJson = headers.get('content-type')?.startsWith('application/json') === true;
+  return !isJson || errorCodeOf(body) === 'ROUTE_NOT_FOUND' || body.startsWith('{"openapi":');
+}
+
+function errorCodeOf(body: string): string | undefined {
+  if (!body.includes('"error_code"')) return undefined;
+  const { error_code } = JSON.parse(body) as { error_code?: string };
+  return error_code;
 }
 
 function errorCodesOf(answer: OpenAPIV3.ResponseObject | undefined): string[] {
