@@ -51,7 +51,7 @@ export function undocumented(answers: readonly RecordedAnswer[]): string[] {
   return [...new Set(sentences)].toSorted();
 }
 
-/** What the document promises and no answer has shown, and what of `allowed` was shown after all. */
+/** What the document promises and no answer has shown, and what of `allowed` was shown after all, one sentence each. */
 export function notExercised(
   document: ApiDocument,
   answers: readonly RecordedAnswer[],
@@ -63,8 +63,9 @@ export function notExercised(
   return document.operations.flatMap((operation) =>
     promisesOf(operation).flatMap(([status, code]) => {
       const name = nameOf(operation.name, status, code);
-      if (isAllowed(operation, code)) return shown.has(name) ? [`${name} is provoked: allow it no more`] : [];
-      return shown.has(name) ? [] : [name];
+      if (isAllowed(operation, code))
+        return shown.has(name) ? [`allowed to be missing, and is not: ${name}`] : [];
+      return shown.has(name) ? [] : [`no test brings about: ${name}`];
     }),
   );
 }

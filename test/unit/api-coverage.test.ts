@@ -32,28 +32,33 @@ const notFound = { detail: 'No such thing', error_code: 'NOT_FOUND', request_id:
 
 test('every endpoint, status and error code that no test has brought about is named', () => {
   expect(notExercised(document, [], [])).toEqual([
-    'GET /things/{id} 200',
-    'GET /things/{id} 404 NOT_FOUND',
-    'GET /things/{id} 500 INTERNAL_ERROR',
-    'GET /things/{id} 503 JOURNAL_FULL',
-    'GET /things/first 200',
-    'GET /things/first 500 INTERNAL_ERROR',
+    'no test brings about: GET /things/{id} 200',
+    'no test brings about: GET /things/{id} 404 NOT_FOUND',
+    'no test brings about: GET /things/{id} 500 INTERNAL_ERROR',
+    'no test brings about: GET /things/{id} 503 JOURNAL_FULL',
+    'no test brings about: GET /things/first 200',
+    'no test brings about: GET /things/first 500 INTERNAL_ERROR',
   ]);
   expect(
     notExercised(document, [answer('/things/a', 200, { id: 'a' }), answer('/things/b', 404, notFound)]),
-  ).toEqual(['GET /things/{id} 503 JOURNAL_FULL', 'GET /things/first 200']);
+  ).toEqual([
+    'no test brings about: GET /things/{id} 503 JOURNAL_FULL',
+    'no test brings about: GET /things/first 200',
+  ]);
 });
 
 test('an error counts for its own code only, and only where it was', () => {
   const elsewhere = { operation: 'GET /things', status: 503, code: 'JOURNAL_FULL', problems: [] };
   const withoutCode = { operation: 'GET /things/{id}', status: 503, problems: [] };
-  expect(notExercised(document, [elsewhere, withoutCode])).toContain('GET /things/{id} 503 JOURNAL_FULL');
+  expect(notExercised(document, [elsewhere, withoutCode])).toContain(
+    'no test brings about: GET /things/{id} 503 JOURNAL_FULL',
+  );
 });
 
 test('what is allowed to be missing, and is not, is named too', () => {
   const fault = { operation: 'GET /things/first', status: 500, code: 'INTERNAL_ERROR', problems: [] };
   expect(notExercised(document, [fault])).toContain(
-    'GET /things/first 500 INTERNAL_ERROR is provoked: allow it no more',
+    'allowed to be missing, and is not: GET /things/first 500 INTERNAL_ERROR',
   );
 });
 
