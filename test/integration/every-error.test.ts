@@ -7,6 +7,7 @@ import { startService } from '../../src/start.ts';
 import { type Answer, Api, type ErrorAnswer } from '../support/api.ts';
 import { FaultyFiles } from '../support/faulty-files.ts';
 import { freePort } from '../support/free-port.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { aSession, aTask } from '../support/records.ts';
 import { startServiceProcess } from '../support/service-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -18,6 +19,8 @@ type Ask = (api: Api) => Promise<Answer<ErrorAnswer>>;
 
 const nowhere = 'mysql://nobody@127.0.0.1:1/none';
 const base = '/api/v1/translation';
+/** How long a deletion may wait for storage. */
+const deletionLimitMs = 60_000;
 /** The writes of both APIs. */
 const prefixes = [base, '/api/v1/persistence'];
 const flushes = prefixes.map(
@@ -35,9 +38,25 @@ function readsOf(id: string, fresh: '' | '?fresh=true'): Ask[] {
         (api) =>
           api.get(`${base}/${path}${fresh}`),
     ),
+    (api) => api.get(`${base}/stats${fresh}`),
     (api) => api.get(`${base}/recovery/incomplete-sessions`),
     (api) => api.post(`${base}/recovery/restore/${id}`),
   ];
+}
+
+/** A session is deleted, and both forms of a clean-up that deletes every session that is completed. */
+function deletionsOf(id: string): Ask[] {
+  return [(api) => api.delete(`${base}/sessions/${id}`), ...cleanups];
+}
+
+const cleanups: Ask[] = [
+  (api) => api.post(`${base}/sessions/cleanup`, { completed_days: 0 }),
+  (api) => api.delete(`${base}/sessions/cleanup?completed_days=0`),
+];
+
+/** A session gets another status, or something that is none. */
+function changesOf(id: string, body: unknown = { status: 'failed' }): Ask[] {
+  return [(api) => api.patch(`${base}/sessions/${id}/status`, body)];
 }
 
 /** A batch of sessions and one of tasks, under both prefixes. */
@@ -57,7 +76,7 @@ test('while storage cannot be reached, reads and flushes answer STORAGE_UNAVAILA
     environment,
   });
   const api = new Api(service.url);
-  await expectAll(api, readsOf('s', ''), 503, 'STORAGE_UNAVAILABLE');
+  await expectAll(api, [...readsOf('s', ''), ...deletionsOf('s')], 503, 'STORAGE_UNAVAILABLE');
   await api.sessions([aSession()]);
   await api.flush();
   await waitUntil('the flusher has met the outage', async () => {
@@ -102,6 +121,23 @@ test('while the journal is full, batches answer JOURNAL_FULL', async () => {
   await expectAll(api, batchesOf({ sessions, tasks }), 503, 'JOURNAL_FULL');
 });
 
+test('while the journal is full, what else writes to it answers JOURNAL_FULL', async () => {
+  using folder = temporaryFolder();
+  const environment = { JOURNAL_BYTES_MAX: '65536', BUFFER_UNKNOWN_SESSION: 'hold' };
+  await using service = await startServiceProcess({ dataDir: folder.path, environment });
+  const api = new Api(service.url);
+  const session = aSession({ status: 'completed' });
+  await api.sessions([session]);
+  expect((await api.flush()).status).toBe(200);
+  // Tasks that wait for their session keep the journal full, though storage is well.
+  const { body } = await api.get<{ journal: { bytes: number } }>('/health');
+  const empty = JSON.stringify({ tasks: [aTask('later')], padding: '' });
+  const padding = 'x'.repeat(65_536 - body.journal.bytes - empty.length);
+  expect((await api.post(`${base}/tasks/batch`, { tasks: [aTask('later')], padding })).status).toBe(200);
+  const asks = [...deletionsOf(session.session_id), ...changesOf(session.session_id)];
+  for (const ask of asks) await expectAll(api, [ask], 503, 'JOURNAL_FULL');
+});
+
 test('once the disk has failed the journal, batches answer JOURNAL_FAILED', async () => {
   using folder = temporaryFolder();
   const files = new FaultyFiles();
@@ -113,13 +149,46 @@ test('once the disk has failed the journal, batches answer JOURNAL_FAILED', asyn
   const service = await startService(loadConfig({ flags, environment: {} }), { logger: silentLogger, files });
   try {
     const api = new Api(service.url);
-    const session = aSession();
+    const session = aSession({ status: 'completed' });
     await api.sessions([session]);
+    expect((await api.flush()).status).toBe(200);
     files.fail('sync');
     const tasks = [aTask(session.session_id)];
     await expectAll(api, batchesOf({ sessions: [session], tasks }), 503, 'JOURNAL_FAILED');
+    const asks = [...deletionsOf(session.session_id), ...changesOf(session.session_id)];
+    for (const ask of asks) await expectAll(api, [ask], 503, 'JOURNAL_FAILED');
     expect(await api.get('/health')).toMatchObject({ status: 503, body: { journal: { state: 'failed' } } });
   } finally {
+    await service.stop();
+  }
+});
+
+test('one clean-up runs at a time; it and a deletion answer FLUSH_TIMEOUT when storage takes too long', async () => {
+  using folder = temporaryFolder();
+  const clock = new ManualClock(Date.now());
+  const flags = {
+    'service.host': '127.0.0.1',
+    'service.port': String(freePort()),
+    'service.data_dir': folder.path,
+    'service.shutdown_timeout_seconds': '1',
+  };
+  const service = await startService(loadConfig({ flags, environment: {} }), { logger: silentLogger, clock });
+  using other = new Database(join(folder.path, 'persistence.sqlite'));
+  try {
+    const api = new Api(service.url);
+    const session = aSession();
+    await api.sessions([session]);
+    other.run('BEGIN IMMEDIATE');
+    const waits = () => clock.delaysMs.filter((delay) => delay === deletionLimitMs).length;
+    for (const [count, ask] of deletionsOf(session.session_id).entries()) {
+      const late = expectAll(api, [ask], 503, 'FLUSH_TIMEOUT');
+      await waitUntil('it waits for storage', () => waits() === count + 1);
+      if (count > 0) await expectAll(api, cleanups, 409, 'CLEANUP_RUNNING');
+      clock.advance(deletionLimitMs);
+      await late;
+    }
+  } finally {
+    if (other.inTransaction) other.run('ROLLBACK');
     await service.stop();
   }
 });
@@ -153,11 +222,24 @@ test('what is wrong with a request is refused by every endpoint that takes it', 
           one.post(`${prefix}/${kind}/batch`, `{"${kind}": [`),
     ),
   );
+  broken.push(...changesOf(session.session_id, '{"status": '));
+  broken.push((one) => one.post(`${base}/sessions/cleanup`, '{'));
   await expectAll(api, broken, 400, 'INVALID_JSON');
   const large = [{ text: 'x'.repeat(2000) }];
-  await expectAll(api, batchesOf({ sessions: large, tasks: large }), 413, 'BODY_TOO_LARGE');
+  const tooLarge = batchesOf({ sessions: large, tasks: large });
+  tooLarge.push(...changesOf(session.session_id, large));
+  tooLarge.push((one) => one.post(`${base}/sessions/cleanup`, large));
+  await expectAll(api, tooLarge, 413, 'BODY_TOO_LARGE');
   const bad = { sessions: [{ ...session, status: 'no' }], tasks: [{ ...task, row_index: -1 }] };
-  await expectAll(api, batchesOf(bad), 422, 'VALIDATION_FAILED');
+  const invalid = batchesOf(bad);
+  invalid.push(...changesOf(session.session_id, { status: 'no' }));
+  invalid.push((one) => one.post(`${base}/sessions/cleanup`, { mode: 'no' }));
+  invalid.push((one) => one.delete(`${base}/sessions/cleanup?mode=no`));
+  invalid.push((one) => one.delete(`${base}/sessions/${session.session_id}?mode=no`));
+  invalid.push((one) => one.get(`${base}/stats?fresh=no`));
+  await expectAll(api, invalid, 422, 'VALIDATION_FAILED');
+  const unknown: Ask = (one) => one.delete(`${base}/sessions/unknown`);
+  await expectAll(api, [unknown, ...changesOf('unknown')], 404, 'NOT_FOUND');
   const ofTasks = (tasks: unknown[]) =>
     prefixes.map(
       (prefix): Ask =>

@@ -27,16 +27,11 @@ export class Api {
 
   /** Posts a value as JSON, or text and bytes as they are. */
   post<Body>(path: string, body?: unknown): Promise<Answer<Body>> {
-    const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-    return this.#ask(
-      'POST',
-      path,
-      raw ? (body as string | Uint8Array<ArrayBuffer> | undefined) : JSON.stringify(body),
-    );
+    return this.#ask('POST', path, sent(body));
   }
 
   patch<Body>(path: string, body: unknown): Promise<Answer<Body>> {
-    return this.#ask('PATCH', path, JSON.stringify(body));
+    return this.#ask('PATCH', path, sent(body));
   }
 
   delete<Body>(path: string): Promise<Answer<Body>> {
@@ -67,4 +62,9 @@ export class Api {
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: JSON.parse(text) as Body };
   }
+}
+
+function sent(body: unknown): string | Uint8Array<ArrayBuffer> | undefined {
+  const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  return raw ? (body as string | Uint8Array<ArrayBuffer> | undefined) : JSON.stringify(body);
 }
