@@ -16,6 +16,7 @@ import { sessions, tasks, translationCollections } from './modules/translation/r
 import { RecoveryLog } from './modules/translation/recovery.ts';
 import { Removal } from './modules/translation/removal.ts';
 import { TranslationService } from './modules/translation/service.ts';
+import { Totals } from './modules/translation/totals.ts';
 import { type Clock, systemClock, withTimeLimit } from './platform/clock.ts';
 import { type DurableFiles, systemFiles } from './platform/durable-files.ts';
 import { describeError } from './platform/errors.ts';
@@ -136,18 +137,21 @@ function appParts({ config, logger, clock, startedAtMs }: Foundation, engine: En
     startedAtMs,
   };
   const metrics = createMetrics();
+  const totals = new Totals(clock);
   observeEngine(metrics, observed);
   return {
     translation: new TranslationService({
       ...engine,
       clock,
       recovery: new RecoveryLog({ ...engine, clock }),
+      totals,
       flushLimitMs: config.buffer.flush_timeout_seconds * 1000,
     }),
     removal: new Removal({
       ...engine,
       clock,
       logger,
+      totals,
       retention: {
         completedDays: config.retention.completed_days,
         failedDays: config.retention.failed_days,

@@ -100,7 +100,8 @@ export interface StorageBackend {
 
   query(collection: Collection, query: Query): Promise<StoredRecord[]>;
 
-  count(collection: Collection, where: readonly Condition[]): Promise<number>;
+  /** How many records match; at most `upTo`, where the rest is not looked at. */
+  count(collection: Collection, where: readonly Condition[], upTo?: number): Promise<number>;
 
   /** How many records have each value of a field. */
   countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>>;

@@ -2,6 +2,7 @@ import { ServiceError } from '../../platform/errors.ts';
 import { parseInstant } from '../../platform/instant.ts';
 import type { Collection } from '../../storage/collection.ts';
 import type { Condition, Query, StorageBackend, StoredRecord } from '../../storage/contract.ts';
+import type { Totals } from './totals.ts';
 
 export const sortFields = ['created_at', 'updated_at'] as const;
 export const sortOrders = ['asc', 'desc'] as const;
@@ -32,6 +33,7 @@ export interface Page<Item> {
  * @throws ServiceError VALIDATION_FAILED for a cursor that is none, or is of another sorting.
  */
 export async function listPage<Item>(
+  totals: Totals,
   backend: StorageBackend,
   collection: Collection,
   where: readonly Condition[],
@@ -43,7 +45,7 @@ export async function listPage<Item>(
     cursor === undefined ? { offset: (page - 1) * pageSize } : { after: placeOf(listing, cursor) };
   const orderBy = { field: sortBy, direction: order };
   const [total, rows] = await Promise.all([
-    backend.count(collection, where),
+    totals.count(backend, collection, where),
     // One row more than asked for tells whether there is a next page.
     backend.query(collection, { where, orderBy, limit: pageSize + 1, ...place }),
   ]);

@@ -7,6 +7,7 @@ import type { Logger } from '../../platform/logger.ts';
 import type { Condition, StorageBackend, StoredRecord } from '../../storage/contract.ts';
 import type { StorageRegistry } from '../../storage/registry.ts';
 import { sessions, tasks } from './records.ts';
+import type { Totals } from './totals.ts';
 
 /** Whether deleted rows are gone at once, or kept aside until they are purged. */
 export const deleteModes = ['hard', 'soft'] as const;
@@ -40,6 +41,7 @@ export class Removal {
   readonly #backend: StorageBackend;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #totals: Totals;
   readonly retention: Retention;
 
   constructor(parts: {
@@ -48,6 +50,7 @@ export class Removal {
     registry: StorageRegistry;
     clock: Clock;
     logger: Logger;
+    totals: Totals;
     retention: Retention;
   }) {
     this.#intake = parts.intake;
@@ -55,6 +58,7 @@ export class Removal {
     this.#backend = parts.registry.backendOf(sessions);
     this.#clock = parts.clock;
     this.#logger = parts.logger;
+    this.#totals = parts.totals;
     this.retention = parts.retention;
   }
 
@@ -149,6 +153,7 @@ export class Removal {
 
   async #carryOut(deletions: readonly PendingDeletion[]): Promise<Removed> {
     await this.#flusher.flush(deletionLimitMs);
+    this.#totals.clear();
     const sum = (name: string): number =>
       deletions.reduce((total, { removed }) => total + (removed.get(name) ?? 0), 0);
     return { sessions: sum(sessions.name), tasks: sum(tasks.name) };

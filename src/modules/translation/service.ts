@@ -10,6 +10,7 @@ import { acceptedBetween, type Listing, listPage, type Page } from './listing.ts
 import { sessions, tasks, unfinishedStatuses } from './records.ts';
 import type { RecoveryLog } from './recovery.ts';
 import { translationStatistics } from './statistics.ts';
+import type { Totals } from './totals.ts';
 import { type SessionView, sessionView, type TaskView, taskView } from './views.ts';
 
 /** What sessions are asked for; each given one must hold. */
@@ -46,6 +47,7 @@ export class TranslationService {
   readonly #backend: (collection: Collection) => StorageBackend;
   readonly #clock: Clock;
   readonly #recovery: RecoveryLog;
+  readonly #totals: Totals;
   readonly #flushLimitMs: number;
 
   constructor(parts: {
@@ -54,6 +56,7 @@ export class TranslationService {
     registry: StorageRegistry;
     clock: Clock;
     recovery: RecoveryLog;
+    totals: Totals;
     flushLimitMs: number;
   }) {
     this.#intake = parts.intake;
@@ -61,6 +64,7 @@ export class TranslationService {
     this.#backend = (collection) => parts.registry.backendOf(collection);
     this.#clock = parts.clock;
     this.#recovery = parts.recovery;
+    this.#totals = parts.totals;
     this.#flushLimitMs = parts.flushLimitMs;
   }
 
@@ -99,6 +103,7 @@ export class TranslationService {
   /** Writes what this instance has buffered, so that the read that follows sees it. */
   async freshen(): Promise<void> {
     await this.#flusher.flush(this.#flushLimitMs);
+    this.#totals.clear();
   }
 
   /** One page of all sessions. */
@@ -106,13 +111,13 @@ export class TranslationService {
     const where = conditionsOf(filter, ['status', 'llm_provider']);
     if (filter.filename !== undefined)
       where.push({ field: 'filename', is: 'contains', value: filter.filename });
-    return listPage(this.#backend(sessions), sessions, where, listing, sessionView);
+    return listPage(this.#totals, this.#backend(sessions), sessions, where, listing, sessionView);
   }
 
   /** One page of all tasks. */
   tasks(filter: TaskFilter, listing: Listing): Promise<Page<TaskView>> {
     const where = conditionsOf(filter, ['session_id', 'status', 'batch_id', 'sheet_name']);
-    return listPage(this.#backend(tasks), tasks, where, listing, taskView);
+    return listPage(this.#totals, this.#backend(tasks), tasks, where, listing, taskView);
   }
 
   /**

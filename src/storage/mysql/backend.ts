@@ -1,4 +1,4 @@
-import { avg, count, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
+import { avg, count, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import { migrate } from 'drizzle-orm/mysql2/migrator';
@@ -93,26 +93,40 @@ export class MysqlBackend implements StorageBackend {
 
   async query(collection: Collection, query: Query): Promise<StoredRecord[]> {
     const { table, columns } = tableAndColumns(collection);
-    const rows = await this.#ask((db) =>
-      db
-        .select()
+    const key = columnOf(columns, collection.key);
+    const order = orderOf(columns, collection.key, query);
+    const rows = await this.#ask((db) => {
+      // An index alone says which rows it is; only these are read whole.
+      const page = db
+        .select({ key })
         .from(table)
         .where(whereOf(columns, collection.key, query))
-        .orderBy(...orderOf(columns, collection.key, query))
+        .orderBy(...order)
         .limit(query.limit)
-        .offset(query.offset ?? 0),
-    );
+        .offset(query.offset ?? 0)
+        .as('page');
+      return db
+        .select(columns)
+        .from(table)
+        .innerJoin(page, eq(key, page.key))
+        .orderBy(...order);
+    });
     return rows as unknown as StoredRecord[];
   }
 
-  async count(collection: Collection, where: readonly Condition[]): Promise<number> {
+  async count(collection: Collection, where: readonly Condition[], upTo?: number): Promise<number> {
     const { table, columns } = tableAndColumns(collection);
-    const [row] = await this.#ask((db) =>
-      db
-        .select({ total: count() })
+    const matching = whereOf(columns, collection.key, { where });
+    const [row] = await this.#ask((db) => {
+      if (upTo === undefined) return db.select({ total: count() }).from(table).where(matching);
+      const some = db
+        .select({ one: sql`1`.as('one') })
         .from(table)
-        .where(whereOf(columns, collection.key, { where })),
-    );
+        .where(matching)
+        .limit(upTo)
+        .as('some');
+      return db.select({ total: count() }).from(some);
+    });
     return row?.total ?? 0;
   }
 

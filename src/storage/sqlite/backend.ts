@@ -63,9 +63,9 @@ export class SqliteBackend implements StorageBackend {
     return await this.#reader.call('query', collection, query);
   }
 
-  async count(collection: Collection, where: readonly Condition[]): Promise<number> {
+  async count(collection: Collection, where: readonly Condition[], upTo?: number): Promise<number> {
     await this.open();
-    return await this.#reader.call('count', collection, where);
+    return await this.#reader.call('count', collection, where, upTo);
   }
 
   async countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>> {

@@ -88,24 +88,38 @@ export class SqliteStore {
   query(collection: Collection, query: Query): StoredRecord[] {
     const table = tableOf(collection);
     const columns = getTableColumns(table);
+    const key = columnOf(columns, collection.key);
+    const order = orderOf(columns, collection.key, query);
+    // An index alone says which rows it is; only these are read whole.
+    const page = this.#db
+      .select({ key })
+      .from(table)
+      .where(whereOf(columns, collection.key, query))
+      .orderBy(...order)
+      .limit(query.limit)
+      .offset(query.offset ?? 0);
     return this.#db
       .select()
       .from(table)
-      .where(whereOf(columns, collection.key, query))
-      .orderBy(...orderOf(columns, collection.key, query))
-      .limit(query.limit)
-      .offset(query.offset ?? 0)
+      .where(inArray(key, page))
+      .orderBy(...order)
       .all() as unknown as StoredRecord[];
   }
 
-  count(collection: Collection, where: readonly Condition[]): number {
+  count(collection: Collection, where: readonly Condition[], upTo?: number): number {
     const table = tableOf(collection);
-    const columns = getTableColumns(table);
-    const [row] = this.#db
-      .select({ total: count() })
+    const matching = whereOf(getTableColumns(table), collection.key, { where });
+    if (upTo === undefined) {
+      const [row] = this.#db.select({ total: count() }).from(table).where(matching).all();
+      return row?.total ?? 0;
+    }
+    const some = this.#db
+      .select({ one: sql`1`.as('one') })
       .from(table)
-      .where(whereOf(columns, collection.key, { where }))
-      .all();
+      .where(matching)
+      .limit(upTo)
+      .as('some');
+    const [row] = this.#db.select({ total: count() }).from(some).all();
     return row?.total ?? 0;
   }
 
