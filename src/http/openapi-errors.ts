@@ -64,7 +64,8 @@ const examples: Record<ErrorCode, ErrorExample> = {
   STORAGE_UNAVAILABLE: { detail: 'Storage cannot be read at the moment; try again' },
   FLUSH_INCOMPLETE: {
     held_tasks: 30,
-    detail: '30 tasks wait for a session that has not been sent; everything else is in storage',
+    detail:
+      '30 records wait: for a session that has not been sent, or because storage refuses them without saying why; everything else is in storage',
   },
   FLUSH_TIMEOUT: {
     detail:
@@ -157,7 +158,7 @@ export const errorSchema: OpenAPIV3.SchemaObject = {
     held_tasks: {
       type: 'integer',
       minimum: 1,
-      description: 'How many accepted tasks wait for their session.',
+      description: 'How many accepted records wait, most often tasks for their session.',
     },
   },
 };
