@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { type FlushSet, WriteBuffer } from '../../src/engine/write-buffer.ts';
 import { sessions, tasks } from '../../src/modules/translation/records.ts';
@@ -6,6 +7,7 @@ import { type Collection, type GivenRecord, keyOf } from '../../src/storage/coll
 import type { PendingRecord } from '../../src/storage/contract.ts';
 import { SqliteStore } from '../../src/storage/sqlite/store.ts';
 import { aSession, aTask } from '../support/records.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let buffer: WriteBuffer;
 let sequence: number;
@@ -331,11 +333,16 @@ describe('whatever is accepted, taken, held and stored, in whatever order', () =
   let store: SqliteStore;
   let run = 0;
 
+  const folder = temporaryFolder();
+
   beforeAll(() => {
-    store = new SqliteStore(':memory:', 'writer');
+    store = new SqliteStore(join(folder.path, 'test.sqlite'), 'writer');
   });
 
-  afterAll(() => store.close());
+  afterAll(() => {
+    store.close();
+    folder[Symbol.dispose]();
+  });
 
   const counter = fc.option(fc.integer({ min: 0, max: 5 }));
   const text = fc.option(fc.constantFrom('', 'a', 'b', '🐉'));
