@@ -1,5 +1,6 @@
 import { parseCommandLine } from './cli/arguments.ts';
 import { helpText } from './cli/help.ts';
+import { journal } from './cli/journal.ts';
 import { migrate } from './cli/migrate.ts';
 import { serve } from './cli/serve.ts';
 import { ConfigError, loadConfig } from './config/load.ts';
@@ -27,6 +28,8 @@ async function main(args: readonly string[]): Promise<number> {
       return await withConfig(invocation.flags, (config) => serve(config, startService));
     case 'migrate':
       return await withConfig(invocation.flags, (config) => migrate(createStorage(config).backends));
+    case 'journal':
+      return await withConfig(invocation.flags, ({ service }) => journal(service.data_dir, invocation));
   }
 }
 

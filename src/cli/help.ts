@@ -8,6 +8,9 @@ Usage: persistence-service [command] [options]
 Commands:
   serve      Serve the API (the default)
   migrate    Create or update the tables of the configured storage, then exit
+  journal inspect    List what is in the journal of the data folder
+  journal verify     Read the whole journal and say what is damaged
+  journal repair     Mend the journal as a start does, while the service is stopped
 
 Options:
   --config FILE        Configuration file (YAML); also CONFIG_FILE
@@ -19,10 +22,17 @@ Options:
   -h, --help           Show this text
   -v, --version        Show the version
 
+Options of journal:
+  --quarantine         The journal of the quarantine instead
+  --frames             inspect: each frame as well
+  --json               inspect, verify: JSON, one object a line
+  --dry-run            repair: say what would be done, and do nothing
+
 Every key of the configuration file but storage.backends is also an environment variable, SECTION_KEY:
 BUFFER_FLUSH_INTERVAL=10.
 An option wins over the environment, the environment over the file, the file over the default.
 
-Exit codes: 0 stopped as asked, 1 could not start or did not stop cleanly, 2 wrong usage or configuration,
-130 or 143 stopped at once by a second signal.
+Exit codes: 0 stopped as asked, or the journal is sound; 1 could not start, did not stop cleanly, or could not be done;
+2 wrong usage or configuration; 3 the journal is damaged (verify), or some damage is left (repair); 130 or 143 stopped
+at once by a second signal.
 `;

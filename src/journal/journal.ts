@@ -3,9 +3,10 @@ import type { Clock } from '../platform/clock.ts';
 import type { AppendFile, DurableFiles } from '../platform/durable-files.ts';
 import { invariant, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
+import { writeCheckpoint } from './checkpoint.ts';
 import { encodeFrame, type Frame, type Position } from './frame.ts';
-import { openSegments, type ReplayReport, type Segment, writeCheckpoint } from './recovery.ts';
-import { framesOf, segmentName } from './segment.ts';
+import { openSegments, type ReplayReport, type Segment } from './recovery.ts';
+import { scanSegment, segmentName } from './segment.ts';
 
 /** `always`: an append resolves once it is on disk. `interval`, `off`: once the system has it; a power loss may take it. */
 type SyncMode = 'always' | 'interval' | 'off';
@@ -165,7 +166,7 @@ export class Journal {
       if (segment === undefined) return;
       const { path, lastSequence, bytes: length } = segment;
       const bytes = await this.#parts.files.read(path);
-      for (const { frame } of framesOf(Buffer.from(bytes.buffer, bytes.byteOffset, length))) {
+      for (const { frame } of scanSegment(Buffer.from(bytes.buffer, bytes.byteOffset, length))) {
         if (frame === undefined || frame.sequence <= last) continue;
         last = frame.sequence;
         yield frame;

@@ -1,18 +1,11 @@
-import { basename, join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { join } from 'node:path';
 import type { DurableFiles } from '../platform/durable-files.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Frame, Position } from './frame.ts';
-import { type DamagedRange, firstSequenceOf, scanSegment } from './segment.ts';
+import { type Damage, hasBytes, type Survey, type SurveyedSegment, surveyJournal } from './survey.ts';
 
-export interface Segment {
-  path: string;
-  firstSequence: number;
-  /** One less than `firstSequence` while it is empty. */
-  lastSequence: number;
-  bytes: number;
-}
+export type Segment = Pick<SurveyedSegment, 'path' | 'firstSequence' | 'lastSequence' | 'bytes'>;
 
 /** What opening a journal found. */
 export interface ReplayReport {
@@ -21,7 +14,7 @@ export interface ReplayReport {
   /** Damaged ranges, each kept aside in `damaged/`. */
   damagedRanges: number;
   damagedBytes: number;
-  /** Frames that are missing between two that are there, or between the checkpoint and the first one. */
+  /** Frames that are missing before one that is there, or before a segment that is named after a later one. */
   lostFrames: number;
   /** A write that a crash cut short was at the end; it was never acknowledged under `sync: always`. */
   tornTail: boolean;
@@ -35,127 +28,101 @@ interface OpenedSegments {
   report: ReplayReport;
 }
 
-const checkpointName = 'checkpoint';
+/** What a mended journal holds, and what was done to it. */
+export interface MendedJournal {
+  survey: Survey;
+  /** Names of segments whose damaged bytes are there only: they must not be deleted. */
+  notCopied: ReadonlySet<string>;
+  /** The damaged end of the last segment was cut off. */
+  truncated: boolean;
+}
+
+interface RecoveryParts {
+  files: DurableFiles;
+  logger: Logger;
+}
+
 const damagedFolder = 'damaged';
 
 /**
- * Reads all segments of a folder, oldest first, and visits each frame behind the checkpoint once. Never throws
- * for what is in the files: damaged bytes are copied to `damaged/`, counted and stepped over; a damaged end of
- * the last segment is cut off, so that the next start does not find it again. Segments of which nothing is
- * needed are deleted.
+ * Mends a journal, visits each frame behind the checkpoint once, in order, and deletes the segments of which nothing
+ * is needed. Never throws for what is in the files.
  */
 export async function openSegments(
   folder: string,
-  { files, logger }: { files: DurableFiles; logger: Logger },
+  parts: RecoveryParts,
   visit: (frame: Frame) => void,
 ): Promise<OpenedSegments> {
   const startedMs = performance.now();
-  await files.makeFolder(folder);
-  const checkpoint = await readCheckpoint(files, folder, logger);
-  const report: ReplayReport = {
-    frames: 0,
-    damagedRanges: 0,
-    damagedBytes: 0,
-    lostFrames: 0,
-    tornTail: false,
-    seconds: 0,
-  };
-  const last: Position = { sequence: checkpoint?.sequence ?? 0, version: checkpoint?.version ?? 0 };
-  const names = (await files.list(folder)).filter((name) => firstSequenceOf(name) !== undefined);
-  let expected = (checkpoint?.sequence ?? (firstSequenceOf(names[0] ?? '') ?? 1) - 1) + 1;
-  const segments: Segment[] = [];
-  const notCopied = new Set<Segment>();
-  for (const [index, name] of names.entries()) {
-    const path = join(folder, name);
-    const bytes = bufferOf(await files.read(path));
-    const firstSequence = firstSequenceOf(name) ?? 0;
-    const segment: Segment = { path, firstSequence, lastSequence: firstSequence - 1, bytes: bytes.length };
-    const damaged = scanSegment(bytes, (frame) => {
-      // A frame seen before is a copy of a segment, put back by hand: its records are in already.
-      if (frame.sequence <= segment.lastSequence) return;
-      segment.lastSequence = frame.sequence;
-      last.version = Math.max(last.version, frame.version);
-      if (frame.sequence <= last.sequence) return;
-      if (frame.sequence > expected) report.lostFrames += frame.sequence - expected;
-      expected = frame.sequence + 1;
-      last.sequence = frame.sequence;
-      report.frames += 1;
-      visit(frame);
-    });
-    countDamage(report, damaged);
-    const keptAside = await keepAside(files, folder, name, bytes, damaged, logger);
-    if (!keptAside) notCopied.add(segment);
-    const torn = damaged.find((range) => range.atEnd);
-    if (torn !== undefined && index === names.length - 1) {
-      report.tornTail = true;
-      if (keptAside) {
-        await files.truncate(path, torn.start);
-        segment.bytes = torn.start;
-      }
-    }
-    // What is there but cannot be read keeps its name, which no later segment may take.
-    if (segment.bytes > 0) last.sequence = Math.max(last.sequence, firstSequence);
-    segments.push(segment);
+  await parts.files.makeFolder(folder);
+  let frames = 0;
+  const { survey, notCopied } = await mendJournal(folder, parts, (frame, { released }) => {
+    if (frame.sequence <= released) return;
+    frames += 1;
+    visit(frame);
+  });
+  if (survey.checkpoint.damaged) {
+    parts.logger.warn(
+      'The journal checkpoint is damaged; every frame is replayed, which changes nothing that storage has already',
+      { folder },
+    );
   }
-
-  const kept = await removeReleased(files, folder, segments, checkpoint?.sequence ?? 0, notCopied);
-  report.seconds = (performance.now() - startedMs) / 1000;
-  // A segment with damage that is only here is not released: the next start tries again to copy it.
+  const kept = await removeReleased(parts.files, folder, survey, notCopied);
+  // What is there but cannot be read keeps its name, which no later segment may take.
+  const sequence = Math.max(survey.last.sequence, ...kept.map(({ firstSequence }) => firstSequence));
   return {
-    segments: kept.filter((segment) => !notCopied.has(segment)),
-    last,
-    checkpoint: checkpoint?.sequence ?? 0,
-    report,
+    // A segment with damage that is only here is not released: the next start tries again to copy it.
+    segments: kept.filter(({ name }) => !notCopied.has(name)),
+    last: { ...survey.last, sequence },
+    checkpoint: survey.released,
+    report: reportOf(survey, frames, (performance.now() - startedMs) / 1000),
   };
 }
 
-/** Writes the checkpoint, durably: `<crc32 in hex> <json>`. */
-export async function writeCheckpoint(
-  files: DurableFiles,
+/**
+ * Reads a journal and does about its damage what can be done: damaged bytes are copied to `damaged/`, and a damaged
+ * end of the last segment is cut off, so that the next start does not find it again.
+ */
+export async function mendJournal(
   folder: string,
-  checkpoint: Position,
-): Promise<void> {
-  const json = JSON.stringify(checkpoint);
-  await files.replace(join(folder, checkpointName), Buffer.from(`${checksum(json)} ${json}\n`));
+  parts: RecoveryParts,
+  onFrame: (frame: Frame, survey: Survey) => void = () => {},
+): Promise<MendedJournal> {
+  const notCopied = new Set<string>();
+  const survey = await surveyJournal(parts.files, folder, {
+    onFrame,
+    async onSegment(segment, bytes) {
+      if (!(await keepAside(parts, folder, segment, bytes))) notCopied.add(segment.name);
+    },
+  });
+  const { tornTail, segments } = survey;
+  const last = segments.at(-1);
+  if (tornTail === undefined || last === undefined || notCopied.has(last.name)) {
+    return { survey, notCopied, truncated: false };
+  }
+  await parts.files.truncate(last.path, tornTail.start);
+  last.bytes = tornTail.start;
+  return { survey, notCopied, truncated: true };
 }
 
-/** The checkpoint; without a readable one everything is replayed, which changes nothing that is stored already. */
-async function readCheckpoint(
-  files: DurableFiles,
-  folder: string,
-  logger: Logger,
-): Promise<Position | undefined> {
-  if (!(await files.list(folder)).includes(checkpointName)) return undefined;
-  const text = Buffer.from(await files.read(join(folder, checkpointName)))
-    .toString('utf8')
-    .trim();
-  const json = text.slice(9);
-  if (text.slice(0, 8) === checksum(json)) return JSON.parse(json) as Position;
-  logger.warn(
-    'The journal checkpoint is damaged; every frame is replayed, which changes nothing that storage has already',
-    { folder },
-  );
-  return undefined;
-}
-
-function checksum(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0');
+/** What the copy of damaged bytes is called in `damaged/`. */
+export function copyName({ segment, start }: Damage): string {
+  return `${segment}-${start}`;
 }
 
 /** Copies damaged bytes to `damaged/`; false when the disk does not take them, which must not stop the start. */
 async function keepAside(
-  files: DurableFiles,
+  { files, logger }: RecoveryParts,
   folder: string,
-  name: string,
+  { damage }: SurveyedSegment,
   bytes: Buffer,
-  damaged: readonly DamagedRange[],
-  logger: Logger,
 ): Promise<boolean> {
   const aside = join(folder, damagedFolder);
+  const unreadable = damage.filter(hasBytes);
   try {
-    if (damaged.length > 0) await files.makeFolder(aside);
-    for (const { start, end } of damaged) {
-      await files.replace(join(aside, `${basename(name)}-${start}`), bytes.subarray(start, end));
+    if (unreadable.length > 0) await files.makeFolder(aside);
+    for (const range of unreadable) {
+      await files.replace(join(aside, copyName(range)), bytes.subarray(range.start, range.end));
     }
     return true;
   } catch (error) {
@@ -167,28 +134,28 @@ async function keepAside(
   }
 }
 
-function countDamage(report: ReplayReport, damaged: readonly DamagedRange[]): void {
-  report.damagedRanges += damaged.length;
-  report.damagedBytes += damaged.reduce((sum, { start, end }) => sum + end - start, 0);
-}
-
 async function removeReleased(
   files: DurableFiles,
   folder: string,
-  segments: Segment[],
-  checkpoint: number,
-  notCopied: ReadonlySet<Segment>,
-): Promise<Segment[]> {
-  const kept = segments.filter(
-    (segment) => notCopied.has(segment) || (segment.bytes > 0 && segment.lastSequence > checkpoint),
-  );
-  const removed = segments.filter((segment) => !kept.includes(segment));
+  { segments, released }: Survey,
+  notCopied: ReadonlySet<string>,
+): Promise<readonly SurveyedSegment[]> {
+  const isNeeded = ({ name, bytes, lastSequence }: SurveyedSegment): boolean =>
+    notCopied.has(name) || (bytes > 0 && lastSequence > released);
+  const removed = segments.filter((segment) => !isNeeded(segment));
   for (const { path } of removed) await files.remove(path);
   if (removed.length > 0) await files.syncFolder(folder);
-  return kept;
+  return segments.filter(isNeeded);
 }
 
-/** The same bytes, not a copy: a segment is large. */
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function reportOf({ damage, tornTail }: Survey, frames: number, seconds: number): ReplayReport {
+  const unreadable = damage.filter(hasBytes);
+  return {
+    frames,
+    damagedRanges: unreadable.length,
+    damagedBytes: unreadable.reduce((sum, { start, end }) => sum + end - start, 0),
+    lostFrames: damage.reduce((sum, { lostFrames }) => sum + lostFrames, 0),
+    tornTail: tornTail !== undefined,
+    seconds,
+  };
 }

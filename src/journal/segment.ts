@@ -1,11 +1,11 @@
 import { decodeFrame, type Frame, findFrame } from './frame.ts';
 
-/** Bytes of a segment that are no frame. */
-export interface DamagedRange {
+/** A part of a segment: a frame, or bytes that are none. */
+export interface Stretch {
   start: number;
   end: number;
-  /** Nothing behind it is a frame: what a crash in the middle of a write leaves. */
-  atEnd: boolean;
+  /** Undefined where the bytes are damaged. */
+  frame: Frame | undefined;
 }
 
 /** A segment is named after the sequence of its first frame, with digits enough that names sort by it. */
@@ -19,32 +19,19 @@ export function firstSequenceOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** The frames of a segment in order, and the ranges between them that are none. */
-export function* framesOf(
-  bytes: Buffer,
-): Generator<{ frame: Frame; damaged?: never } | { frame?: never; damaged: DamagedRange }> {
-  for (let offset = 0; offset < bytes.length; ) {
-    const decoded = decodeFrame(bytes, offset);
-    if (decoded !== undefined) {
-      yield { frame: decoded.frame };
-      offset = decoded.end;
-      continue;
-    }
-    const next = findFrame(bytes, offset + 1);
-    yield { damaged: { start: offset, end: next ?? bytes.length, atEnd: next === undefined } };
-    offset = next ?? bytes.length;
+/** The stretches of a segment, in order and without gaps; two damaged ones never meet. */
+export function* scanSegment(bytes: Buffer): Generator<Stretch> {
+  for (let start = 0; start < bytes.length; ) {
+    const decoded = decodeFrame(bytes, start);
+    const end = decoded?.end ?? findFrame(bytes, start + 1) ?? bytes.length;
+    yield { start, end, frame: decoded?.frame };
+    start = end;
   }
 }
 
-/**
- * Visits the frames of a segment in order, stepping over whatever is damaged.
- * @returns the damaged ranges.
- */
-export function scanSegment(bytes: Buffer, visit: (frame: Frame) => void): DamagedRange[] {
-  const damagedRanges: DamagedRange[] = [];
-  for (const { frame, damaged } of framesOf(bytes)) {
-    if (frame === undefined) damagedRanges.push(damaged);
-    else visit(frame);
-  }
-  return damagedRanges;
+/** Where the damage starts with which a segment ends; undefined when it ends with a frame. */
+export function tornEndOf(bytes: Buffer): number | undefined {
+  let last: Stretch | undefined;
+  for (const stretch of scanSegment(bytes)) last = stretch;
+  return last === undefined || last.frame !== undefined ? undefined : last.start;
 }

@@ -7,14 +7,18 @@ import { loadConfig } from '../../src/config/load.ts';
 import { environmentKeys } from '../../src/config/schema.ts';
 import { serviceVersion } from '../../src/platform/version.ts';
 import { SqliteBackend } from '../../src/storage/sqlite/backend.ts';
+import { runProgram } from '../support/run-program.ts';
 import { startServiceProcess } from '../support/service-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const main = join(import.meta.dir, '../../src/main.ts');
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
 const secret = 'hunter2';
+/** With a data folder of its own. */
+const run = (args: string[], environment: Record<string, string> = {}) =>
+  runProgram(args, { DATA_DIR: join(folder.path, 'data'), ...environment });
+
 const hint = 'Try: persistence-service --help';
 
 describe('arguments', () => {
@@ -30,6 +34,20 @@ describe('arguments', () => {
       ['--config', '/etc/p.yaml', 'serve', '--port=80', '--host', '::'],
       { run: 'serve', flags: { config: '/etc/p.yaml', 'service.port': '80', 'service.host': '::' } },
     ],
+    [['journal', 'inspect'], { run: 'journal', action: 'inspect', switches: [], flags: {} }],
+    [
+      ['journal', 'inspect', '--json', '--quarantine', '--frames', '--data-dir', 'd'],
+      {
+        run: 'journal',
+        action: 'inspect',
+        switches: ['quarantine', 'frames', 'json'],
+        flags: { 'service.data_dir': 'd' },
+      },
+    ],
+    [
+      ['journal', '--dry-run', 'repair'],
+      { run: 'journal', action: 'repair', switches: ['dry-run'], flags: {} },
+    ],
     [
       ['migrate', '--database-url', 'sqlite:x', '--data-dir', 'd', '--log-level', 'warn'],
       { run: 'migrate', flags: { 'database.url': 'sqlite:x', 'service.data_dir': 'd', 'log.level': 'warn' } },
@@ -44,6 +62,12 @@ describe('arguments', () => {
   const mistakes: [args: string[], named: RegExp][] = [
     [['deploy'], /"deploy"/],
     [['serve', 'migrate'], /migrate/],
+    [['journal'], /inspect, verify, repair/],
+    [['journal', 'mend'], /inspect, verify, repair/],
+    [['journal', 'verify', 'repair'], /inspect, verify, repair/],
+    [['serve', '--json'], /--json.*"serve"/],
+    [['journal', 'verify', '--dry-run'], /--dry-run.*"journal verify"/],
+    [['journal', 'repair', '--json'], /--json.*"journal repair"/],
     [['--prot', '80'], /'--prot'/],
     [['-p', '80'], /'-p'/],
     [['--port'], /--port/],
@@ -62,6 +86,8 @@ describe('arguments', () => {
       [url],
       ['serve', url],
       ['migrate', url],
+      ['journal', url],
+      ['journal', 'verify', url],
       [`--database-ur=${url}`],
       ['--database-ur', url],
       ['-d', url],
@@ -187,22 +213,3 @@ describe('the program', () => {
     expect(service.log()).not.toContain(secret);
   });
 });
-
-/** Runs the program in an environment of its own, with a data folder of its own and a free port. */
-async function run(args: string[], environment: Record<string, string> = {}) {
-  const child = Bun.spawn([process.execPath, main, ...args], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      DATA_DIR: join(folder.path, 'data'),
-      PORT: '0',
-      ...environment,
-    },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    // Ends a service that should not have started.
-    timeout: 20_000,
-  });
-  const [out, errors, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  return { code, out, errors };
-}
