@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /** A file that only grows. */
@@ -11,12 +11,12 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
-/**
- * What the journal needs of a file system. It is an interface so that a test can put a disk underneath that
- * forgets whatever was not synced.
- */
+/** What the journal needs of the files it keeps. */
 export interface DurableFiles {
-  /** Creates a folder and its parents, if missing, and makes their names durable. */
+  /**
+   * Creates a folder and its parents, if missing, and makes their names durable; also the name of one that is there,
+   * since whoever made it may have died before it came to that.
+   */
   makeFolder(path: string): Promise<void>;
   /** The names in a folder, sorted. */
   list(path: string): Promise<string[]>;
@@ -33,54 +33,101 @@ export interface DurableFiles {
   syncFolder(path: string): Promise<void>;
 }
 
+/** A file or a folder that is open, as node:fs/promises has it. */
+export interface OpenFile {
+  writev(buffers: readonly Uint8Array[], position: number): Promise<{ bytesWritten: number }>;
+  truncate(bytes: number): Promise<void>;
+  sync(): Promise<void>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * What durable files are made of: a part of node:fs/promises. It is an interface so that a test can put a disk
+ * underneath that forgets whatever was not synced.
+ */
+export interface FileSystem {
+  access(path: string): Promise<unknown>;
+  mkdir(path: string, options: { mode: number }): Promise<unknown>;
+  open(path: string, flags: string | number, mode?: number): Promise<OpenFile>;
+  readdir(path: string): Promise<string[]>;
+  readFile(path: string): Promise<Uint8Array>;
+  rename(from: string, to: string): Promise<void>;
+  rm(path: string, options: { force: true }): Promise<void>;
+}
+
 const fileMode = 0o640;
 const folderMode = 0o750;
 
-export const systemFiles: DurableFiles = {
-  async makeFolder(path) {
-    const whole = resolve(path);
-    const first = await mkdir(whole, { recursive: true, mode: folderMode });
-    if (first === undefined) return;
-    for (let created = whole; created.length >= first.length; created = dirname(created)) {
-      await syncFolder(dirname(created));
+/** Durable files in a file system: every step that a power loss could undo is synced before it counts as done. */
+export function durableFiles({
+  access,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+}: FileSystem): DurableFiles {
+  const syncFolder = async (path: string): Promise<void> =>
+    await withFile(await open(path, 'r'), (folder) => folder.sync());
+  const exists = (path: string): Promise<boolean> =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+  const makeFolder = async (path: string): Promise<void> => {
+    // A folder is not made before the name of its parent is durable.
+    if (!(await exists(path))) {
+      await makeFolder(dirname(path));
+      await mkdir(path, { mode: folderMode });
     }
-  },
-  list: async (path) => (await readdir(path)).sort(),
-  read: (path) => readFile(path),
-  async createAppendFile(path) {
-    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, fileMode);
-    try {
+    await syncFolder(dirname(path)).catch((error: unknown) => {
+      // A parent that may not be read is not one that this service makes.
+      if (codeOf(error) !== 'EACCES') throw error;
+    });
+  };
+  return {
+    makeFolder: (path) => makeFolder(resolve(path)),
+    list: async (path) => (await readdir(path)).sort(),
+    read: (path) => readFile(path),
+    async createAppendFile(path) {
+      const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, fileMode);
+      try {
+        await syncFolder(dirname(path));
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+      return appendFile(file);
+    },
+    async replace(path, bytes) {
+      const temporary = `${path}.tmp`;
+      await withFile(await open(temporary, 'w', fileMode), async (file) => {
+        await writeAll(file, [bytes], 0);
+        await file.sync();
+      });
+      await rename(temporary, path);
       await syncFolder(dirname(path));
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    return appendFile(file);
-  },
-  async replace(path, bytes) {
-    const temporary = `${path}.tmp`;
-    await withFile(await open(temporary, 'w', fileMode), async (file) => {
-      await file.writeFile(bytes);
-      await file.sync();
-    });
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
-  },
-  async truncate(path, bytes) {
-    await withFile(await open(path, 'r+'), async (file) => {
-      await file.truncate(bytes);
-      await file.sync();
-    });
-  },
-  remove: (path) => rm(path, { force: true }),
-  syncFolder,
-};
-
-async function syncFolder(path: string): Promise<void> {
-  await withFile(await open(path, 'r'), (folder) => folder.sync());
+    },
+    async truncate(path, bytes) {
+      await withFile(await open(path, 'r+'), async (file) => {
+        await file.truncate(bytes);
+        await file.sync();
+      });
+    },
+    remove: (path) => rm(path, { force: true }),
+    syncFolder,
+  };
 }
 
-async function withFile(file: FileHandle, use: (file: FileHandle) => Promise<void>): Promise<void> {
+export const systemFiles: DurableFiles = durableFiles(nodeFileSystem);
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+async function withFile(file: OpenFile, use: (file: OpenFile) => Promise<void>): Promise<void> {
   try {
     await use(file);
   } finally {
@@ -88,23 +135,33 @@ async function withFile(file: FileHandle, use: (file: FileHandle) => Promise<voi
   }
 }
 
-/** The most buffers of one writev call (Linux: IOV_MAX). */
-const vectorMax = 1024;
-
-function appendFile(file: FileHandle): AppendFile {
+function appendFile(file: OpenFile): AppendFile {
   let end = 0;
   return {
     async append(buffers) {
-      let rest = buffers;
-      while (rest.length > 0) {
-        const { bytesWritten } = await file.writev(rest.slice(0, vectorMax), end);
-        end += bytesWritten;
-        rest = withoutFirst(rest, bytesWritten);
-      }
+      end = await writeAll(file, buffers, end);
     },
     sync: () => file.datasync(),
     close: () => file.close(),
   };
+}
+
+/** The most buffers of one writev call (Linux: IOV_MAX). */
+const vectorMax = 1024;
+
+/**
+ * Writes all buffers from `position` on.
+ * @returns where they end.
+ */
+async function writeAll(file: OpenFile, buffers: readonly Uint8Array[], position: number): Promise<number> {
+  let end = position;
+  let rest = buffers;
+  while (rest.length > 0) {
+    const { bytesWritten } = await file.writev(rest.slice(0, vectorMax), end);
+    end += bytesWritten;
+    rest = withoutFirst(rest, bytesWritten);
+  }
+  return end;
 }
 
 /** What is left of `buffers` after their first `count` bytes: a write may be shorter than asked. */
