@@ -5,6 +5,8 @@ import { lockFolder } from '../platform/folder-lock.ts';
 import { createLogger } from '../platform/logger.ts';
 import { counted, describeDamage, lostFramesOf } from './journal-text.ts';
 
+type Mended = Omit<MendedJournal, 'checkpointFile'>;
+
 /**
  * Does about the damage of a journal what a start of the service does, and prints it.
  * @returns whether the journal is sound then.
@@ -17,18 +19,27 @@ export async function repairJournal(dataDir: string, folder: string, dryRun: boo
       ? await dryMend(folder)
       : await mendJournal(folder, { files: systemFiles, logger: createLogger('warn', 'text') });
     for (const line of linesOf(mended, dryRun)) console.log(line);
-    return mended.survey.damage.every((damage) => mended.truncated && damage === mended.survey.tornTail);
+    return isSound(mended);
   } finally {
     unlock();
   }
 }
 
-async function dryMend(folder: string): Promise<MendedJournal> {
+async function dryMend(folder: string): Promise<Mended> {
   const survey = await surveyJournal(systemFiles, folder);
-  return { survey, notCopied: new Set(), truncated: survey.tornTail !== undefined };
+  return {
+    survey,
+    notCopied: new Set(),
+    truncated: survey.tornTail !== undefined,
+    checkpointIsWhole: true,
+  };
 }
 
-function linesOf({ survey, notCopied, truncated }: MendedJournal, dryRun: boolean): string[] {
+function isSound({ survey, truncated, checkpointIsWhole }: Mended): boolean {
+  return checkpointIsWhole && survey.damage.every((damage) => truncated && damage === survey.tornTail);
+}
+
+function linesOf({ survey, notCopied, truncated, checkpointIsWhole }: Mended, dryRun: boolean): string[] {
   const done = dryRun ? 'would be ' : '';
   const lines = survey.damage.map((damage) => {
     const what = describeDamage(damage, survey);
@@ -37,6 +48,9 @@ function linesOf({ survey, notCopied, truncated }: MendedJournal, dryRun: boolea
     const cut = truncated && damage === survey.tornTail ? ', and cut off' : '';
     return `${what}: ${done}copied to damaged/${copyName(damage)}${cut}`;
   });
+  if (survey.checkpoint.damaged) {
+    lines.push(`checkpoint: damaged: ${checkpointIsWhole ? `${done}written anew` : 'could not be written'}`);
+  }
   if (lines.length === 0) return ['Nothing to repair'];
   return [...lines, `${counted(lostFramesOf(survey), 'frame')} lost${dryRun ? '; nothing was changed' : ''}`];
 }

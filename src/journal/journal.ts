@@ -3,9 +3,9 @@ import type { Clock } from '../platform/clock.ts';
 import type { AppendFile, DurableFiles } from '../platform/durable-files.ts';
 import { invariant, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
-import { writeCheckpoint } from './checkpoint.ts';
+import type { CheckpointFile } from './checkpoint.ts';
 import { encodeFrame, type Frame, type Position } from './frame.ts';
-import { openSegments, type ReplayReport, type Segment } from './recovery.ts';
+import { type OpenedSegments, openSegments, type ReplayReport, type Segment } from './recovery.ts';
 import { scanSegment, segmentName } from './segment.ts';
 
 /** `always`: an append resolves once it is on disk. `interval`, `off`: once the system has it; a power loss may take it. */
@@ -58,6 +58,7 @@ export class Journal {
   readonly #waiting: WaitingAppend[] = [];
   /** Oldest first; the last one is being written while `#file` is set. */
   readonly #segments: Segment[];
+  readonly #checkpointFile: CheckpointFile;
   #mode: 'open' | 'failed' | 'closed' = 'open';
   #failure: unknown;
   #file: AppendFile | undefined;
@@ -69,19 +70,14 @@ export class Journal {
   #checkpoint: number;
   #waitingBytes = 0;
 
-  private constructor(
-    options: JournalOptions,
-    parts: JournalParts,
-    segments: Segment[],
-    last: Position,
-    checkpoint: number,
-  ) {
+  private constructor(options: JournalOptions, parts: JournalParts, opened: OpenedSegments) {
     this.#options = options;
     this.#parts = parts;
-    this.#segments = segments;
-    this.#lastSequence = last.sequence;
-    this.#lastVersion = last.version;
-    this.#checkpoint = checkpoint;
+    this.#segments = opened.segments;
+    this.#checkpointFile = opened.checkpointFile;
+    this.#checkpoint = opened.checkpoint;
+    this.#lastSequence = opened.last.sequence;
+    this.#lastVersion = opened.last.version;
   }
 
   /**
@@ -93,8 +89,8 @@ export class Journal {
     parts: JournalParts,
     visit: (frame: Frame) => void = () => {},
   ): Promise<{ journal: Journal; report: ReplayReport }> {
-    const { segments, last, checkpoint, report } = await openSegments(options.folder, parts, visit);
-    return { journal: new Journal(options, parts, segments, last, checkpoint), report };
+    const opened = await openSegments(options.folder, parts, visit);
+    return { journal: new Journal(options, parts, opened), report: opened.report };
   }
 
   get mode(): 'open' | 'failed' | 'closed' {
@@ -183,7 +179,7 @@ export class Journal {
     );
     const { files } = this.#parts;
     if (sequence > this.#checkpoint) {
-      await writeCheckpoint(files, this.#options.folder, { sequence, version: this.#lastVersion });
+      await this.#checkpointFile.write({ sequence, version: this.#lastVersion });
       this.#checkpoint = sequence;
     }
     if (this.#isFullAndReleased(this.#checkpoint)) await this.#closeFile();
@@ -228,7 +224,7 @@ export class Journal {
     invariant(first !== undefined && last !== undefined, 'a group has frames');
     const file = await this.#fileFor(first.sequence);
     const buffers = frames.flatMap(encodeFrame);
-    await file.append(buffers);
+    await this.#write(file, buffers);
     this.#unsynced = true;
     if (this.#options.sync === 'always') await this.#sync(file);
     if (this.#options.sync === 'interval') this.#scheduleSync(file);
@@ -237,6 +233,21 @@ export class Journal {
     segment.lastSequence = last.sequence;
     segment.bytes += buffers.reduce((sum, buffer) => sum + buffer.length, 0);
     this.#waitingBytes -= frames.reduce((sum, frame) => sum + frame.payload.length, 0);
+  }
+
+  /**
+   * What a failed write leaves was promised to nobody. It is cut off at once if the disk lets it: on a full one the
+   * next start could not copy it, and would keep the whole segment for its sake.
+   */
+  async #write(file: AppendFile, buffers: readonly Uint8Array[]): Promise<void> {
+    try {
+      await file.append(buffers);
+    } catch (error) {
+      const segment = this.#segments.at(-1);
+      if (segment !== undefined)
+        await this.#parts.files.truncate(segment.path, segment.bytes).catch(() => {});
+      throw error;
+    }
   }
 
   /** The file that takes the next frames: the current one, or a new one when that is full. */

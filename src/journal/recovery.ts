@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { DurableFiles } from '../platform/durable-files.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
+import { CheckpointFile } from './checkpoint.ts';
 import type { Frame, Position } from './frame.ts';
 import { type Damage, hasBytes, type Survey, type SurveyedSegment, surveyJournal } from './survey.ts';
 
@@ -21,10 +22,12 @@ export interface ReplayReport {
   seconds: number;
 }
 
-interface OpenedSegments {
+/** What a journal goes on from. */
+export interface OpenedSegments {
   segments: Segment[];
   last: Position;
   checkpoint: number;
+  checkpointFile: CheckpointFile;
   report: ReplayReport;
 }
 
@@ -35,6 +38,9 @@ export interface MendedJournal {
   notCopied: ReadonlySet<string>;
   /** The damaged end of the last segment was cut off. */
   truncated: boolean;
+  checkpointFile: CheckpointFile;
+  /** The checkpoint file is undamaged, and has the room that later checkpoints need. */
+  checkpointIsWhole: boolean;
 }
 
 interface RecoveryParts {
@@ -56,32 +62,35 @@ export async function openSegments(
   const startedMs = performance.now();
   await parts.files.makeFolder(folder);
   let frames = 0;
-  const { survey, notCopied } = await mendJournal(folder, parts, (frame, { released }) => {
+  const mended = await mendJournal(folder, parts, (frame, { released }) => {
     if (frame.sequence <= released) return;
     frames += 1;
     visit(frame);
   });
+  const { survey, checkpointFile } = mended;
   if (survey.checkpoint.damaged) {
     parts.logger.warn(
-      'The journal checkpoint is damaged; every frame is replayed, which changes nothing that storage has already',
+      'The journal checkpoint is damaged; more is replayed than has to be, which changes nothing that storage has',
       { folder },
     );
   }
-  const kept = await removeReleased(parts.files, folder, survey, notCopied);
+  const kept = await removeReleased(parts.files, folder, mended);
   // What is there but cannot be read keeps its name, which no later segment may take.
   const sequence = Math.max(survey.last.sequence, ...kept.map(({ firstSequence }) => firstSequence));
   return {
     // A segment with damage that is only here is not released: the next start tries again to copy it.
-    segments: kept.filter(({ name }) => !notCopied.has(name)),
+    segments: kept.filter(({ name }) => !mended.notCopied.has(name)),
     last: { ...survey.last, sequence },
     checkpoint: survey.released,
+    checkpointFile,
     report: reportOf(survey, frames, (performance.now() - startedMs) / 1000),
   };
 }
 
 /**
- * Reads a journal and does about its damage what can be done: damaged bytes are copied to `damaged/`, and a damaged
- * end of the last segment is cut off, so that the next start does not find it again.
+ * Reads a journal and does about its damage what can be done: damaged bytes are copied to `damaged/`, a damaged end
+ * of the last segment is cut off, so that the next start does not find it again, and the checkpoint file is made
+ * whole. What the disk does not take is left as it is.
  */
 export async function mendJournal(
   folder: string,
@@ -95,14 +104,15 @@ export async function mendJournal(
       if (!(await keepAside(parts, folder, segment, bytes))) notCopied.add(segment.name);
     },
   });
-  const { tornTail, segments } = survey;
-  const last = segments.at(-1);
-  if (tornTail === undefined || last === undefined || notCopied.has(last.name)) {
-    return { survey, notCopied, truncated: false };
-  }
-  await parts.files.truncate(last.path, tornTail.start);
-  last.bytes = tornTail.start;
-  return { survey, notCopied, truncated: true };
+  const truncated = await cutTornTail(parts, survey, notCopied);
+  const { checkpoint, released, last } = survey;
+  const checkpointFile = new CheckpointFile(parts.files, folder, checkpoint);
+  const checkpointIsWhole =
+    (!checkpoint.damaged && checkpoint.nextSlot !== undefined) ||
+    (await attempt(parts, 'The checkpoint file of the journal could not be made whole', () =>
+      checkpointFile.write({ sequence: released, version: last.version }),
+    ));
+  return { survey, notCopied, truncated, checkpointFile, checkpointIsWhole };
 }
 
 /** What the copy of damaged bytes is called in `damaged/`. */
@@ -110,26 +120,53 @@ export function copyName({ segment, start }: Damage): string {
   return `${segment}-${start}`;
 }
 
-/** Copies damaged bytes to `damaged/`; false when the disk does not take them, which must not stop the start. */
-async function keepAside(
-  { files, logger }: RecoveryParts,
+/** Copies damaged bytes to `damaged/`. */
+function keepAside(
+  parts: RecoveryParts,
   folder: string,
   { damage }: SurveyedSegment,
   bytes: Buffer,
 ): Promise<boolean> {
   const aside = join(folder, damagedFolder);
   const unreadable = damage.filter(hasBytes);
+  return attempt(
+    parts,
+    'Damaged bytes of the journal could not be copied; they stay where they are',
+    async () => {
+      if (unreadable.length > 0) await parts.files.makeFolder(aside);
+      for (const range of unreadable) {
+        await parts.files.replace(join(aside, copyName(range)), bytes.subarray(range.start, range.end));
+      }
+    },
+  );
+}
+
+async function cutTornTail(
+  parts: RecoveryParts,
+  { tornTail, segments }: Survey,
+  notCopied: ReadonlySet<string>,
+): Promise<boolean> {
+  const last = segments.at(-1);
+  if (tornTail === undefined || last === undefined || notCopied.has(last.name)) return false;
+  const { start } = tornTail;
+  const isCut = await attempt(parts, 'The torn end of the journal could not be cut off', () =>
+    parts.files.truncate(last.path, start),
+  );
+  if (isCut) last.bytes = start;
+  return isCut;
+}
+
+/** Does what a start can do without: false when the disk does not take it, which must not stop the start. */
+async function attempt(
+  { logger }: RecoveryParts,
+  warning: string,
+  action: () => Promise<void>,
+): Promise<boolean> {
   try {
-    if (unreadable.length > 0) await files.makeFolder(aside);
-    for (const range of unreadable) {
-      await files.replace(join(aside, copyName(range)), bytes.subarray(range.start, range.end));
-    }
+    await action();
     return true;
   } catch (error) {
-    logger.warn('Damaged bytes of the journal could not be copied; they stay where they are', {
-      folder,
-      error: describeError(error),
-    });
+    logger.warn(warning, { error: describeError(error) });
     return false;
   }
 }
@@ -137,14 +174,17 @@ async function keepAside(
 async function removeReleased(
   files: DurableFiles,
   folder: string,
-  { segments, released }: Survey,
-  notCopied: ReadonlySet<string>,
+  { survey, notCopied, checkpointFile }: MendedJournal,
 ): Promise<readonly SurveyedSegment[]> {
+  const { segments, released, last } = survey;
   const isNeeded = ({ name, bytes, lastSequence }: SurveyedSegment): boolean =>
     notCopied.has(name) || (bytes > 0 && lastSequence > released);
   const removed = segments.filter((segment) => !isNeeded(segment));
+  if (removed.length === 0) return segments;
+  // A checkpoint that a killed process wrote can be read, and yet be gone after a power loss.
+  await checkpointFile.write({ sequence: released, version: last.version });
   for (const { path } of removed) await files.remove(path);
-  if (removed.length > 0) await files.syncFolder(folder);
+  await files.syncFolder(folder);
   return segments.filter(isNeeded);
 }
 

@@ -25,6 +25,8 @@ export interface DurableFiles {
   createAppendFile(path: string): Promise<AppendFile>;
   /** Replaces a whole file: after a crash it holds the old bytes or the new ones, never a mixture. */
   replace(path: string, bytes: Uint8Array): Promise<void>;
+  /** Writes into a file that is there, over bytes that it has; durable, but a crash may leave a part of it. */
+  overwrite(path: string, position: number, bytes: Uint8Array): Promise<void>;
   /** Cuts a file to a length, durably. */
   truncate(path: string, bytes: number): Promise<void>;
   /** Deletes a file; `syncFolder` makes that durable. */
@@ -109,6 +111,12 @@ export function durableFiles({
       });
       await rename(temporary, path);
       await syncFolder(dirname(path));
+    },
+    async overwrite(path, position, bytes) {
+      await withFile(await open(path, 'r+'), async (file) => {
+        await writeAll(file, [bytes], position);
+        await file.datasync();
+      });
     },
     async truncate(path, bytes) {
       await withFile(await open(path, 'r+'), async (file) => {

@@ -8,6 +8,7 @@ type FileOperation =
   | 'sync'
   | 'close'
   | 'replace'
+  | 'overwrite'
   | 'truncate'
   | 'remove'
   | 'syncFolder';
@@ -96,6 +97,10 @@ export class FaultyFiles implements DurableFiles {
 
   replace(path: string, bytes: Uint8Array): Promise<void> {
     return this.#perform('replace', basename(path), () => systemFiles.replace(path, bytes));
+  }
+
+  overwrite(path: string, position: number, bytes: Uint8Array): Promise<void> {
+    return this.#perform('overwrite', basename(path), () => systemFiles.overwrite(path, position, bytes));
   }
 
   truncate(path: string, bytes: number): Promise<void> {

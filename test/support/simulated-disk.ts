@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import {
   type DurableFiles,
   durableFiles,
@@ -56,13 +56,17 @@ export class SimulatedDisk {
   /** Bytes of all files, at most; a write is cut short there, and refused beyond. */
   capacityBytes = Number.POSITIVE_INFINITY;
   interrupt: Interruption = () => {};
+  /** The operation that `failAt` let fail. */
+  failed: string | undefined;
   #root = new SimulatedFolder();
 
   /** Lets the n-th operation from now fail; a write has half its bytes written. Null: no later one fails. */
   failAt(nth: number | null, code = 'EIO'): void {
     const at = nth === null ? undefined : this.operations.length + nth;
-    this.interrupt = (operation, _path, act) => {
+    this.failed = undefined;
+    this.interrupt = (operation, path, act) => {
       if (this.operations.length !== at) return;
+      this.failed = `${operation} ${path}`;
       if (operation === 'write') act(0.5);
       throw errorOf(code);
     };
@@ -232,6 +236,11 @@ export class SimulatedDisk {
 
 /** Where journals of tests are, on a simulated disk. */
 export const journalFolder = '/data/journal';
+
+/** The path of a file of the journal. */
+export function inJournal(name: string): string {
+  return join(journalFolder, name);
+}
 
 function errorOf(code: string): Error {
   return Object.assign(new Error(`${code}: simulated disk`), { code });

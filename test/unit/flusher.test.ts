@@ -873,11 +873,11 @@ describe('the journal', () => {
     await accept(tasks, ...someTasks(session.session_id, 600));
     files.calls.splice(0);
     await flush();
-    const stored = files.calls.splice(0, files.calls.indexOf('replace checkpoint'));
+    const stored = files.calls.splice(0, files.calls.indexOf('overwrite checkpoint'));
     expect(stored.length).toBe(backend.writes.length);
     expect(new Set(stored)).toEqual(new Set([`stored ${sessions.name}`, `stored ${tasks.name}`]));
     expect(backend.writes.flatMap(({ keys }) => keys)).toHaveLength(601);
-    expect(files.calls).toEqual(['replace checkpoint', 'replace checkpoint done']);
+    expect(files.calls).toEqual(['overwrite checkpoint', 'overwrite checkpoint done']);
     expect(journal.checkpoint).toBe(2);
   });
 
@@ -899,7 +899,7 @@ describe('the journal', () => {
   test('whose checkpoint cannot be written harms no flush; the next one moves it', async () => {
     const [first, second] = [aSession(), aSession()];
     await accept(sessions, first);
-    files.fail('replace');
+    files.fail('overwrite');
     await flush();
     expect(await isStored(sessions, first)).toBe(true);
     expect(journal.checkpoint).toBe(0);
@@ -926,7 +926,7 @@ describe('the journal', () => {
     await accept(sessions, session);
     clock.advance(1);
     await accept(sessions, { ...session, status: 'completed', total_tasks: 3, metadata: { a: 1 } });
-    files.fail('replace');
+    files.fail('overwrite');
     await flush();
     const before = await sqlite.read(sessions, session.session_id);
     expect(before).toMatchObject({ status: 'completed', total_tasks: 5, metadata: { a: 1 } });
@@ -1103,7 +1103,7 @@ describe('stop()', () => {
 describe('a fault outside of storage', () => {
   test('a checkpoint that could not be written is written by the next flush, also when nothing new was accepted', async () => {
     await accept(sessions, aSession());
-    files.fail('replace', { code: 'ENOSPC' });
+    files.fail('overwrite', { code: 'ENOSPC' });
     await flush();
     expect(journal.checkpoint).toBe(0);
     await idle();

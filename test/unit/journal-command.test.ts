@@ -258,6 +258,18 @@ describe('a damaged journal', () => {
     expect(await sequencesReplayed()).toEqual([2, 3, 4, 5, 6]);
   });
 
+  test('of which only the checkpoint was damaged is sound after the repair', async () => {
+    await writeJournal();
+    writeFileSync(pathOf('checkpoint'), 'nonsense');
+    expect((await run('verify')).code).toBe(3);
+    expect(await run('repair')).toMatchObject({
+      code: 0,
+      out: 'checkpoint: damaged: written anew\n0 frames lost\n',
+    });
+    expect((await run('verify')).code).toBe(0);
+    expect(await sequencesReplayed()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
   test('that cannot be copied aside is not cut, and repair says so', async () => {
     await writeJournal();
     truncateSync(pathOf(thirdSegment), 50);

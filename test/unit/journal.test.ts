@@ -117,6 +117,7 @@ describe('accepting', () => {
   test('an append resolves only once its frame is in the file and synced', async () => {
     using folder = temporaryFolder();
     const { journal, files } = await openJournal(folder.path);
+    files.calls.splice(0);
     const sync = files.hold('sync');
     const appended = append(journal, 'one').then(() => files.calls.push('acked'));
     await sync.reached;
@@ -288,7 +289,7 @@ describe('segments', () => {
     ]);
     syncs.calls.splice(0);
     await journal.release(1);
-    expect(syncs.calls).toEqual(['sync checkpoint.tmp', `sync ${folderName}`, `sync ${folderName}`]);
+    expect(syncs.calls).toEqual(['datasync checkpoint', `sync ${folderName}`]);
     await journal.close();
   });
 
@@ -376,8 +377,8 @@ describe('releasing', () => {
     await journal.release(2);
     const name = basename(folder.path);
     expect(files.calls).toEqual([
-      'replace checkpoint',
-      'replace checkpoint done',
+      'overwrite checkpoint',
+      'overwrite checkpoint done',
       `remove ${firstSegment}`,
       `remove ${firstSegment} done`,
       'remove 0000000000000002.journal',
@@ -392,7 +393,7 @@ describe('releasing', () => {
   test('deletes nothing when the checkpoint cannot be written, and works the next time', async () => {
     using folder = temporaryFolder();
     const { journal, files } = await fiveSegments(folder.path);
-    const error = files.fail('replace');
+    const error = files.fail('overwrite');
     await expect(journal.release(2)).rejects.toBe(error);
     expect(segmentsIn(folder.path)).toHaveLength(5);
     expect(journal.checkpoint).toBe(0);
@@ -707,20 +708,11 @@ describe('a damaged journal', () => {
     expect(keptAside(folder.path)).toHaveLength(1);
   });
 
-  test('replays everything when its checkpoint is missing, empty, or has any byte flipped', async () => {
+  test('replays everything when its checkpoint is missing, empty or unreadable', async () => {
     using folder = temporaryFolder();
     const { frames } = await writeJournal(folder.path, texts(3), 2);
     const path = join(folder.path, 'checkpoint');
-    const checkpoint = readFileSync(path);
-    // What stands between checksum and content, and behind them, says nothing.
-    const said = [...checkpoint.keys()].filter((at) => at !== 8 && at !== checkpoint.length - 1);
-    for (const at of said) {
-      const damaged = Buffer.from(checkpoint);
-      damaged[at] = (damaged[at] ?? 0) ^ 0xff;
-      writeFileSync(path, damaged);
-      expect((await openJournal(folder.path)).frames).toEqual(frames);
-    }
-    for (const rest of ['', checkpoint.subarray(0, 8), checkpoint.subarray(0, -2)]) {
+    for (const rest of ['', readFileSync(path).subarray(0, 8), 'nonsense']) {
       writeFileSync(path, rest);
       expect((await openJournal(folder.path)).frames).toEqual(frames);
     }
@@ -814,17 +806,20 @@ describe('a journal whose disk fails', () => {
     },
   );
 
-  test('in the middle of a write leaves a torn tail, which the next start cuts off', async () => {
-    using folder = temporaryFolder();
-    const files = new FaultyFiles();
-    const { journal } = await openJournal(folder.path, { files });
-    const appended = await appendAll(journal, ['accepted']);
-    files.fail('append', { bytesWritten: 21, code: 'ENOSPC' });
-    expect(await codeOf(append(journal, 'refused'))).toBe('JOURNAL_FAILED');
-    await journal.close();
-    const { frames, report } = await openJournal(folder.path);
-    expect(frames).toEqual(appended);
-    expect(report).toMatchObject({ tornTail: true, damagedBytes: 21, lostFrames: 0 });
+  test('in the middle of a write cuts off what that left, or the next start does', async () => {
+    for (const isCut of [true, false]) {
+      using folder = temporaryFolder();
+      const files = new FaultyFiles();
+      const { journal } = await openJournal(folder.path, { files });
+      const appended = await appendAll(journal, ['accepted']);
+      files.fail('append', { bytesWritten: 21, code: 'ENOSPC' });
+      if (!isCut) files.fail('truncate');
+      expect(await codeOf(append(journal, 'refused'))).toBe('JOURNAL_FAILED');
+      await journal.close();
+      const { frames, report } = await openJournal(folder.path);
+      expect(frames).toEqual(appended);
+      expect(report).toMatchObject({ tornTail: !isCut, damagedBytes: isCut ? 0 : 21, lostFrames: 0 });
+    }
   });
 
   test('can still be released', async () => {
@@ -974,12 +969,12 @@ describe('closing', () => {
     expect((await openJournal(folder.path)).frames.map(({ payload }) => payload)).toEqual(['one', 'two']);
   });
 
-  test('twice is the same as once, and a journal that was never written leaves no file', async () => {
+  test('twice is the same as once, and a journal that was never written has no segment', async () => {
     using folder = temporaryFolder();
     const { journal, files } = await openJournal(join(folder.path, 'new', 'journal'));
     await journal.close();
     await journal.close();
-    expect(files.calls).toEqual([]);
+    expect(files.calls).toEqual(['replace checkpoint', 'replace checkpoint done']);
     expect(journal.mode).toBe('closed');
   });
 });
