@@ -7,12 +7,13 @@ import { ManualClock } from './manual-clock.ts';
 import { journalFolder, type SimulatedDisk } from './simulated-disk.ts';
 
 /** A frame as a ledger knows it: its payload is a text that no other has. */
-interface Entry extends Position {
+export interface Entry extends Position {
   text: string;
 }
 
 export interface OpenedJournal {
   journal: Journal;
+  clock: ManualClock;
   report: ReplayReport;
   visited: Entry[];
 }
@@ -23,6 +24,7 @@ export async function openJournalOn(
   options: Partial<JournalOptions> = {},
 ): Promise<OpenedJournal> {
   const visited: Entry[] = [];
+  const clock = new ManualClock();
   const { journal, report } = await Journal.open(
     {
       folder: journalFolder,
@@ -32,10 +34,10 @@ export async function openJournalOn(
       bytesMax: 1e6,
       ...options,
     },
-    { files: disk.files, clock: new ManualClock(), logger: silentLogger },
+    { files: disk.files, clock, logger: silentLogger },
     (frame) => visited.push(entryOf(frame)),
   );
-  return { journal, report, visited };
+  return { journal, clock, report, visited };
 }
 
 function entryOf({ sequence, version, payload }: Frame): Entry {
