@@ -50,6 +50,11 @@ class Model {
     this.#sinceOpened.push(entry.text);
   }
 
+  /** Of what can still be asked for, something that a power loss may take. */
+  get isUnsynced(): boolean {
+    return this.kept.some(({ text }) => this.#sinceOpened.includes(text) && !this.#durable.has(text));
+  }
+
   sync(): void {
     for (const text of this.#sinceOpened) this.#durable.add(text);
   }
@@ -78,7 +83,7 @@ test('a journal behaves as a list: accepted and not released is visited once, in
         if ('append' in next) {
           const texts = Array.from({ length: next.append }, () => `number ${++number}`);
           await append(opened, texts, model, options.sync === 'always');
-        } else if ('sync' in next) await sync(opened, disk, model);
+        } else if ('sync' in next) await sync(opened, disk, model, options.sync === 'interval');
         else if ('release' in next) await release(opened, next.release, model);
         else opened = await reopen(opened, disk, next, model, options);
       }
@@ -106,7 +111,13 @@ async function append({ journal }: OpenedJournal, texts: string[], model: Model,
 }
 
 /** Lets the interval pass, where there is one. */
-async function sync({ clock }: OpenedJournal, disk: SimulatedDisk, model: Model): Promise<void> {
+async function sync(
+  { clock }: OpenedJournal,
+  disk: SimulatedDisk,
+  model: Model,
+  isDue: boolean,
+): Promise<void> {
+  if (isDue && model.isUnsynced) expect(clock.dueInMs).toHaveLength(1);
   if (clock.dueInMs.length === 0) return;
   const before = disk.operations.length;
   clock.advance(100);
