@@ -1,7 +1,7 @@
 import { copyName, type MendedJournal, mendJournal } from '../journal/recovery.ts';
 import { hasBytes, surveyJournal } from '../journal/survey.ts';
 import { systemFiles } from '../platform/durable-files.ts';
-import { lockFolder } from '../platform/folder-lock.ts';
+import { lockFolder } from '../platform/file-lock.ts';
 import { createLogger } from '../platform/logger.ts';
 import { counted, describeDamage, lostFramesOf } from './journal-text.ts';
 
