@@ -167,14 +167,14 @@ export function queryOfKey(collection: Collection, key: string): Query {
   };
 }
 
-/** Visits all records that match, in the order of their keys, a page at a time in memory. */
+/** Visits all records that match, in the order of a field and then of their keys, a page at a time in memory. */
 export async function* scan(
   backend: StorageBackend,
   collection: Collection,
   where: readonly Condition[],
-  pageRows = 500,
+  { by = collection.key, pageRows = 500 } = {},
 ): AsyncGenerator<StoredRecord> {
-  const orderBy = { field: collection.key, direction: 'asc' } as const;
+  const orderBy = { field: by, direction: 'asc' } as const;
   let after: Query['after'];
   for (;;) {
     const page = await backend.query(collection, {
@@ -186,7 +186,6 @@ export async function* scan(
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < pageRows) return;
-    const key = String(last[collection.key]);
-    after = { value: key, key };
+    after = { value: last[by] as string | number, key: String(last[collection.key]) };
   }
 }

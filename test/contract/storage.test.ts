@@ -282,7 +282,9 @@ for (const storage of storages) {
       );
       await write(tasks, ...batch.map((task) => pending(task, 1000)));
       const seen: unknown[] = [];
-      for await (const row of scan(backend, tasks, [{ field: 'session_id', is: 'equal', value: id }], 10))
+      for await (const row of scan(backend, tasks, [{ field: 'session_id', is: 'equal', value: id }], {
+        pageRows: 10,
+      }))
         seen.push(row.task_id);
       expect(seen).toEqual(batch.map((task) => task.task_id));
     });

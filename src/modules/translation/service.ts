@@ -9,7 +9,7 @@ import type { StorageRegistry } from '../../storage/registry.ts';
 import { acceptedBetween, type Listing, listPage, type Page } from './listing.ts';
 import { sessions, tasks, unfinishedStatuses } from './records.ts';
 import type { RecoveryLog } from './recovery.ts';
-import { translationStatistics } from './statistics.ts';
+import type { Statistics } from './statistics.ts';
 import type { Totals } from './totals.ts';
 import { type SessionView, sessionView, type TaskView, taskView } from './views.ts';
 
@@ -163,8 +163,8 @@ export class TranslationService {
     });
   }
 
-  statistics() {
-    return translationStatistics(this.#backend(sessions));
+  statistics(): Promise<Statistics> {
+    return this.#totals.statistics(this.#backend(sessions));
   }
 
   recoveryStatus() {
@@ -176,13 +176,11 @@ export class TranslationService {
     for await (const stored of this.#unfinished(tasks, [ofSession])) yield taskView(stored);
   }
 
-  /** One state after the other: an index holds the records of a state in the order of their keys. */
+  /** One state after the other: an index holds the records of a state in the order of their acceptance. */
   async *#unfinished(collection: Collection, where: readonly Condition[]): AsyncGenerator<StoredRecord> {
     for (const status of unfinishedStatuses) {
-      yield* scan(this.#backend(collection), collection, [
-        ...where,
-        { field: 'status', is: 'equal', value: status },
-      ]);
+      const ofStatus: Condition = { field: 'status', is: 'equal', value: status };
+      yield* scan(this.#backend(collection), collection, [...where, ofStatus], { by: 'created_at' });
     }
   }
 

@@ -4,6 +4,8 @@ import { type sessionStatuses, sessions, type taskStatuses, tasks } from './reco
 
 const completed: Condition = { field: 'status', is: 'equal', value: 'completed' };
 
+export type Statistics = Awaited<ReturnType<typeof translationStatistics>>;
+
 /** How many sessions and tasks there are, how they fare, and what they take on disk: of committed storage. */
 export async function translationStatistics(backend: StorageBackend) {
   const [sessionCounts, taskCounts, sessionMs, taskMs, sizeBytes] = await Promise.all([

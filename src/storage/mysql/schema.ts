@@ -50,7 +50,7 @@ export const translationSessions = mysqlTable(
     ...envelope,
   },
   (table) => [
-    index('idx_status').on(table.status),
+    index('idx_status').on(table.status, table.created_at),
     index('idx_created_at').on(table.created_at),
     index('idx_updated_at').on(table.updated_at),
   ],
@@ -80,11 +80,13 @@ export const translationTasks = mysqlTable(
     ...envelope,
   },
   (table) => [
+    // Each list in its order, by an index alone; the key, by which ties break, is part of every index.
     index('idx_session_id').on(table.session_id),
-    index('idx_batch_id').on(table.batch_id),
-    index('idx_status').on(table.status),
-    index('idx_session_status').on(table.session_id, table.status),
-    // A session's tasks in the order of their acceptance; the key, by which ties break, is part of every index.
+    index('idx_batch_id').on(table.batch_id, table.created_at),
+    index('idx_sheet_name').on(table.sheet_name, table.created_at),
+    index('idx_status').on(table.status, table.created_at),
+    index('idx_status_updated_at').on(table.status, table.updated_at),
+    index('idx_session_status').on(table.session_id, table.status, table.created_at),
     index('idx_session_created_at').on(table.session_id, table.created_at),
     index('idx_created_at').on(table.created_at),
     index('idx_updated_at').on(table.updated_at),

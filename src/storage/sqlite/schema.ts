@@ -27,9 +27,9 @@ export const translationSessions = sqliteTable(
     ...envelope,
   },
   (table) => [
-    index('idx_sessions_status').on(table.status, table.session_id),
-    index('idx_sessions_created_at').on(table.created_at),
-    index('idx_sessions_updated_at').on(table.updated_at),
+    index('idx_sessions_status').on(table.status, table.created_at, table.session_id),
+    index('idx_sessions_created_at').on(table.created_at, table.session_id),
+    index('idx_sessions_updated_at').on(table.updated_at, table.session_id),
   ],
 );
 
@@ -57,9 +57,12 @@ export const translationTasks = sqliteTable(
     ...envelope,
   },
   (table) => [
-    index('idx_tasks_batch_id').on(table.batch_id),
-    index('idx_tasks_status').on(table.status),
-    index('idx_tasks_session_status').on(table.session_id, table.status, table.task_id),
+    // Each list in its order, by an index alone.
+    index('idx_tasks_batch_id').on(table.batch_id, table.created_at, table.task_id),
+    index('idx_tasks_sheet_name').on(table.sheet_name, table.created_at, table.task_id),
+    index('idx_tasks_status').on(table.status, table.created_at, table.task_id),
+    index('idx_tasks_status_updated_at').on(table.status, table.updated_at, table.task_id),
+    index('idx_tasks_session_status').on(table.session_id, table.status, table.created_at, table.task_id),
     index('idx_tasks_session_created_at').on(table.session_id, table.created_at, table.task_id),
     index('idx_tasks_created_at').on(table.created_at, table.task_id),
     index('idx_tasks_updated_at').on(table.updated_at, table.task_id),
