@@ -19,6 +19,7 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { groupByShape } from '../sql/upsert.ts';
+import { instructPlanner } from './planner.ts';
 import { deletedRecords, translationSessions, translationTasks } from './schema.ts';
 import { keepStatement, markStatement, writeStatement } from './statements.ts';
 
@@ -213,6 +214,7 @@ export class SqliteStore {
     this.#database.run('PRAGMA synchronous = FULL');
     this.#database.run('PRAGMA foreign_keys = ON');
     migrate(this.#db, { migrationsFolder: migrationsFolder('sqlite') });
+    instructPlanner(this.#database);
   }
 
   healthCheck(): void {
