@@ -83,7 +83,7 @@ export const translationTasks = mysqlTable(
     // Each list in its order, by an index alone; the key, by which ties break, is part of every index.
     index('idx_session_id').on(table.session_id),
     index('idx_batch_id').on(table.batch_id, table.created_at),
-    index('idx_sheet_name').on(table.sheet_name, table.created_at),
+    index('idx_sheet_name').on(table.sheet_name, table.created_at, table.status),
     index('idx_status').on(table.status, table.created_at),
     index('idx_status_updated_at').on(table.status, table.updated_at),
     index('idx_session_status').on(table.session_id, table.status, table.created_at),

@@ -14,7 +14,7 @@ const statistics: readonly (readonly [table: string, index: string, rows: string
   ['translation_tasks', 'idx_tasks_session_status', '1000000 1000 300 2 1'],
   ['translation_tasks', 'idx_tasks_session_created_at', '1000000 1000 2 1'],
   ['translation_tasks', 'idx_tasks_batch_id', '1000000 10000 2 1'],
-  ['translation_tasks', 'idx_tasks_sheet_name', '1000000 100000 2 1'],
+  ['translation_tasks', 'idx_tasks_sheet_name', '1000000 100000 2 1 1'],
   ['translation_tasks', 'idx_tasks_status', '1000000 250000 2 1'],
   ['translation_tasks', 'idx_tasks_status_updated_at', '1000000 250000 2 1'],
   ['translation_tasks', 'idx_tasks_created_at', '1000000 2 1'],

@@ -59,7 +59,7 @@ export const translationTasks = sqliteTable(
   (table) => [
     // Each list in its order, by an index alone.
     index('idx_tasks_batch_id').on(table.batch_id, table.created_at, table.task_id),
-    index('idx_tasks_sheet_name').on(table.sheet_name, table.created_at, table.task_id),
+    index('idx_tasks_sheet_name').on(table.sheet_name, table.created_at, table.task_id, table.status),
     index('idx_tasks_status').on(table.status, table.created_at, table.task_id),
     index('idx_tasks_status_updated_at').on(table.status, table.updated_at, table.task_id),
     index('idx_tasks_session_status').on(table.session_id, table.status, table.created_at, table.task_id),
