@@ -1,18 +1,27 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
 import type { Position } from '../journal/frame.ts';
 import type { Collection } from '../storage/collection.ts';
 import type { Deletion } from '../storage/contract.ts';
 
 /** What is asked to be deleted: a record, with all that belongs to it. */
-export interface DeletionRequest {
-  key: string;
+const DeletionRequest = Type.Object({
+  key: Type.String(),
   /**
    * Only if nothing of it was accepted after this version. Without it, everything accepted before the request is
    * deleted.
    */
-  unlessNewerThan?: number;
+  unlessNewerThan: Type.Optional(Type.Integer()),
   /** The rows are kept aside until they are purged. */
-  keep: boolean;
-}
+  keep: Type.Boolean(),
+});
+export type DeletionRequest = Static<typeof DeletionRequest>;
+
+/** What a deletion's journal frame holds. */
+const DeletionFrame = Type.Object({
+  deleted_at_ms: Type.Integer(),
+  deletions: Type.Array(DeletionRequest),
+});
 
 /** A deletion on its way to storage, in the order of the journal. */
 export interface PendingDeletion extends Deletion {
@@ -27,12 +36,6 @@ export interface PendingDeletion extends Deletion {
   removed: Map<string, number>;
 }
 
-/** What a deletion's journal frame holds. */
-interface DeletionFrame {
-  deleted_at_ms: number;
-  deletions: readonly DeletionRequest[];
-}
-
 const suffix = '/delete';
 
 /** The type of the frames that hold deletions of a collection. */
@@ -44,8 +47,7 @@ export function deletedCollection(frameType: string): string | undefined {
 }
 
 export function encodeDeletions(requests: readonly DeletionRequest[], deletedAtMs: number): Uint8Array {
-  const frame: DeletionFrame = { deleted_at_ms: deletedAtMs, deletions: requests };
-  return Buffer.from(JSON.stringify(frame));
+  return Buffer.from(JSON.stringify({ deleted_at_ms: deletedAtMs, deletions: requests }));
 }
 
 /** Reads a frame back; undefined when it is none of this version's. */
@@ -55,14 +57,8 @@ export function decodeDeletions(
   { version }: Position,
   payload: Uint8Array,
 ): PendingDeletion[] | undefined {
-  let frame: DeletionFrame;
-  try {
-    frame = JSON.parse(Buffer.from(payload).toString('utf8')) as DeletionFrame;
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(frame?.deletions)) return undefined;
-  return frame.deletions.map(({ key, unlessNewerThan, keep }: DeletionRequest) => ({
+  const frame = frameOf(payload);
+  return frame?.deletions.map(({ key, unlessNewerThan, keep }) => ({
     collection,
     dependents,
     key,
@@ -73,4 +69,13 @@ export function decodeDeletions(
     dropped: new Map(),
     removed: new Map(),
   }));
+}
+
+function frameOf(payload: Uint8Array): Static<typeof DeletionFrame> | undefined {
+  try {
+    const frame: unknown = JSON.parse(Buffer.from(payload).toString('utf8'));
+    return Value.Check(DeletionFrame, frame) ? frame : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -45,8 +45,10 @@ export class Intake {
   readonly #clock: Clock;
   readonly #unknownParent: UnknownParentPolicy;
   readonly #knownParents = new LRUCache<string, true>({ max: knownParentsMax });
-  /** Counts deletions: what storage said before one may be outdated. */
+  /** Counts deletions: what was found before one may be untrue after it. */
   #deletions = 0;
+  /** Resolves when the last of them is merged, or has failed. */
+  #deleted: Promise<unknown> = Promise.resolve();
 
   constructor(parts: {
     journal: Journal;
@@ -68,37 +70,44 @@ export class Intake {
 
   /**
    * Accepts a batch whole, or not at all. Durable when it resolves, as far as the journal's sync mode says.
+   * @param check rejects when the batch must not be accepted; by default when a record's parent does not exist.
    * @throws ServiceError SESSION_NOT_FOUND, TASK_SESSION_MISMATCH, JOURNAL_FULL, JOURNAL_FAILED, NOT_ACCEPTING.
    */
-  async accept(collection: Collection, batch: Batch): Promise<Accepted> {
+  async accept(
+    collection: Collection,
+    batch: Batch,
+    check = () => this.#checkParents(collection, batch.records),
+  ): Promise<Accepted> {
     const refusal = this.#journal.refusal(batch.bytes.length);
     if (refusal !== undefined) throw refusal;
-    await this.#checkParents(collection, batch.records);
-    this.#checkFixedFields(collection, batch.records);
-    const position = await this.#journal.append(collection.name, batch.bytes);
-    // Appends resolve in order and nothing is awaited in between: frames are merged in the order of the journal.
-    this.#backlog.addRecords(collection, batch.records, position, batch.bytes.length);
-    this.#flusher.noticeAccepted();
-    return { count: batch.records.length, acceptedAtMs: Math.floor(position.version / 1000) };
+    return await this.#checked(check, async () => {
+      this.#checkFixedFields(collection, batch.records);
+      const position = await this.#journal.append(collection.name, batch.bytes);
+      // Appends resolve in order and nothing is awaited in between: frames are merged in the order of the journal.
+      this.#backlog.addRecords(collection, batch.records, position, batch.bytes.length);
+      this.#flusher.noticeAccepted();
+      return { count: batch.records.length, acceptedAtMs: Math.floor(position.version / 1000) };
+    });
   }
 
   /**
    * Accepts deletions of a collection's records, each with all that belongs to it; as durable as a batch when it
    * resolves, and done after the next flush.
+   * @param check rejects when they must not be accepted.
    * @returns those that hold; a conditional one does not when something newer waits for storage.
    * @throws ServiceError JOURNAL_FULL, JOURNAL_FAILED, NOT_ACCEPTING.
    */
   async delete(
     collection: Collection,
     requests: readonly DeletionRequest[],
+    check = async (): Promise<void> => {},
   ): Promise<readonly PendingDeletion[]> {
-    const payload = encodeDeletions(requests, this.#clock.nowMs());
-    const position = await this.#journal.append(deletionType(collection), payload);
-    const dependents = this.#registry.dependentsOf(collection);
-    const deletions = decodeDeletions(collection, dependents, position, payload) ?? [];
-    this.#deletions += 1;
-    for (const { key } of deletions) this.#knownParents.delete(idOf(collection, key));
-    return this.#backlog.addDeletions(deletions, position);
+    return await this.#checked(check, () => {
+      this.#deletions += 1;
+      const deletions = this.#appendDeletions(collection, requests);
+      this.#deleted = deletions.catch(() => {});
+      return deletions;
+    });
   }
 
   /**
@@ -112,6 +121,28 @@ export class Intake {
     if (this.#buffer.isDeleted(collection, key)) return false;
     const existing = await this.#registry.backendOf(collection).existing(collection, [key]);
     return existing.has(key) && !this.#buffer.isDeleted(collection, key);
+  }
+
+  /** Acts on a check, which is made again when a deletion came in between: an action follows all it knows of. */
+  async #checked<T>(check: () => Promise<void>, action: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const deletions = this.#deletions;
+      await this.#deleted;
+      await check();
+      if (deletions === this.#deletions) return await action();
+    }
+  }
+
+  async #appendDeletions(
+    collection: Collection,
+    requests: readonly DeletionRequest[],
+  ): Promise<readonly PendingDeletion[]> {
+    const payload = encodeDeletions(requests, this.#clock.nowMs());
+    const position = await this.#journal.append(deletionType(collection), payload);
+    const dependents = this.#registry.dependentsOf(collection);
+    const deletions = decodeDeletions(collection, dependents, position, payload) ?? [];
+    for (const { key } of deletions) this.#knownParents.delete(idOf(collection, key));
+    return this.#backlog.addDeletions(deletions, position);
   }
 
   async #checkParents(collection: Collection, records: readonly GivenRecord[]): Promise<void> {

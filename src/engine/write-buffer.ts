@@ -54,8 +54,8 @@ export class WriteBuffer {
   #active: Entries = new Map();
   #activeSize = 0;
   #activeBytes = 0;
-  /** By `idOf` the deleted record: none of these has an entry in `active` or `held` that is older. */
-  #deletions = new Map<string, PendingDeletion>();
+  /** By `idOf` the deleted record, in their order: none of these has an entry in `active` or `held` that is older. */
+  #deletions = new Map<string, PendingDeletion[]>();
   readonly #held = new Map<string, { collection: Collection; pending: BufferedRecord }>();
   #activeSince: number | undefined;
   #refused: RefusedRecord[] = [];
@@ -118,7 +118,7 @@ export class WriteBuffer {
     }
     for (const deletion of holding.values()) {
       const id = idOf(deletion.collection.name, deletion.key);
-      this.#deletions.set(id, joined(this.#deletions.get(id), deletion));
+      this.#deletions.set(id, [...(this.#deletions.get(id) ?? []), deletion]);
     }
     return [...holding.values()];
   }
@@ -166,9 +166,12 @@ export class WriteBuffer {
     invariant(this.#inFlight === undefined, 'one set is in flight at most');
     this.#activateHeld();
     const others = this.#refused.length + this.#deletions.size + this.#unreadable.length;
-    if (this.#activeSize + others === 0) return undefined;
+    if (this.#activeSize + others === 0) {
+      this.#activeSince = undefined;
+      return undefined;
+    }
     this.#inFlight = {
-      deletions: [...this.#deletions.values()],
+      deletions: [...this.#deletions.values()].flat(),
       records: this.#active,
       refused: this.#refused,
       unreadable: this.#unreadable,
@@ -194,10 +197,12 @@ export class WriteBuffer {
     this.#inFlightBytes = 0;
   }
 
-  /** Keeps a record of the set in flight for the next set: its parent is not stored yet. */
+  /** Keeps a record of the set in flight for the next set: its parent is not stored yet. One that is deleted is dropped. */
   hold(collection: Collection, pending: BufferedRecord): void {
-    if (this.#deletionOf(collection, pending.record) !== undefined) return;
-    this.#held.set(idOf(collection.name, keyOf(collection, pending.record)), { collection, pending });
+    const key = keyOf(collection, pending.record);
+    const deletion = this.#deletionOf(collection, pending.record);
+    if (deletion === undefined) this.#held.set(idOf(collection.name, key), { collection, pending });
+    else droppedOf(deletion, collection).add(key);
   }
 
   get heldSize(): number {
@@ -252,13 +257,13 @@ export class WriteBuffer {
     this.#activeSince ??= version;
   }
 
-  /** The deletion, among those that wait for the next flush, that concerns a record. */
+  /** The first deletion, among those that wait for the next flush, that concerns a record. */
   #deletionOf(collection: Collection, record: GivenRecord): PendingDeletion | undefined {
     const { parent } = collection;
-    return (
+    const deletions =
       this.#deletions.get(idOf(collection.name, keyOf(collection, record))) ??
-      (parent && this.#deletions.get(idOf(parent.collection, String(record[parent.field]))))
-    );
+      (parent && this.#deletions.get(idOf(parent.collection, String(record[parent.field]))));
+    return deletions?.[0];
   }
 
   #undeletedInFlight(collection: Collection, key: string): BufferedRecord | undefined {
@@ -328,18 +333,6 @@ function mergeOver(collection: Collection, older: BufferedRecord, newer: Buffere
     version: newer.version,
     bytes: Math.max(older.bytes, newer.bytes),
   };
-}
-
-/** Two deletions of one record that wait for the same flush are one, and both callers see what it removes. */
-function joined(earlier: PendingDeletion | undefined, later: PendingDeletion): PendingDeletion {
-  if (earlier === undefined) return later;
-  for (const [collection, keys] of earlier.dropped) {
-    for (const key of keys) droppedOf(later, collection).add(key);
-  }
-  later.removed = earlier.removed;
-  return later.conditional && !earlier.conditional
-    ? { ...later, version: earlier.version, conditional: false }
-    : later;
 }
 
 function droppedOf({ dropped }: PendingDeletion, collection: Collection): Set<string> {

@@ -1,7 +1,7 @@
 import { Cron } from 'croner';
 import type { Clock } from './clock.ts';
 
-/** A timer cannot be set for longer; from there the wait goes on. */
+/** A timer cannot be set for much longer. */
 const timerMsMax = 86_400_000;
 
 /** Whether this is a cron pattern, and of a time that comes. */
@@ -29,7 +29,8 @@ export function runOnSchedule(
     if (atMs === undefined || stopped) return;
     const delayMs = Math.max(0, atMs - clock.nowMs());
     cancel = clock.schedule(Math.min(delayMs, timerMsMax), () => {
-      if (delayMs > timerMsMax) return waitFor(atMs);
+      // A long wait goes on; and a timer can come before its time when the clock is set back.
+      if (clock.nowMs() < atMs) return waitFor(atMs);
       running = action().finally(() => waitFor(nextTime(pattern, clock.nowMs())));
     });
   };

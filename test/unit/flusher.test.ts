@@ -10,88 +10,15 @@ import { sessions, tasks } from '../../src/modules/translation/records.ts';
 import { ServiceError } from '../../src/platform/errors.ts';
 import { silentLogger } from '../../src/platform/logger.ts';
 import { type Collection, type GivenRecord, keyOf } from '../../src/storage/collection.ts';
-import {
-  type PendingRecord,
-  type Query,
-  type Remedy,
-  type StorageBackend,
-  StorageError,
-} from '../../src/storage/contract.ts';
+import { type Remedy, StorageError } from '../../src/storage/contract.ts';
 import { StorageRegistry } from '../../src/storage/registry.ts';
 import { SqliteBackend } from '../../src/storage/sqlite/backend.ts';
-import { FaultyFiles, type Gate } from '../support/faulty-files.ts';
+import { ControlledBackend } from '../support/controlled-backend.ts';
+import { FaultyFiles } from '../support/faulty-files.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { aSession, aTask } from '../support/records.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
-
-/** A real backend whose writes are recorded, and can be held back or made to fail. */
-class ControlledBackend implements StorageBackend {
-  readonly kind = 'controlled';
-  readonly writes: { collection: string; keys: string[]; bytes: number }[] = [];
-  /** What a write rejects with instead of being made. */
-  fault: (collection: Collection, records: readonly PendingRecord[]) => StorageError | undefined = () =>
-    undefined;
-  runningMax = 0;
-  readonly #real: StorageBackend;
-  readonly #log: string[];
-  readonly #gates: { arrive: () => void; opened: Promise<void> }[] = [];
-  readonly #opens: (() => void)[] = [];
-  #running = 0;
-
-  /** @param log gets a line `stored <collection>` for each write that worked. */
-  constructor(real: StorageBackend, log: string[]) {
-    this.#real = real;
-    this.#log = log;
-  }
-
-  /** Holds back the next write; several holds apply to one write each, in their order. */
-  hold(): Gate {
-    const reached = Promise.withResolvers<void>();
-    const opened = Promise.withResolvers<void>();
-    this.#gates.push({ arrive: reached.resolve, opened: opened.promise });
-    this.#opens.push(opened.resolve);
-    return { reached: reached.promise, open: opened.resolve };
-  }
-
-  openAll(): void {
-    for (const open of this.#opens) open();
-  }
-
-  async write(collection: Collection, records: readonly PendingRecord[]): Promise<void> {
-    const keys = records.map(({ record }) => keyOf(collection, record));
-    const bytes = JSON.stringify(records.map(({ record }) => record)).length;
-    this.writes.push({ collection: collection.name, keys, bytes });
-    this.#running += 1;
-    this.runningMax = Math.max(this.runningMax, this.#running);
-    try {
-      const gate = this.#gates.shift();
-      gate?.arrive();
-      await gate?.opened;
-      const fault = this.fault(collection, records);
-      if (fault !== undefined) throw fault;
-      await this.#real.write(collection, records);
-      this.#log.push(`stored ${collection.name}`);
-    } finally {
-      this.#running -= 1;
-    }
-  }
-
-  open = () => this.#real.open();
-  read = (collection: Collection, key: string) => this.#real.read(collection, key);
-  existing: StorageBackend['existing'] = (collection, keys) => this.#real.existing(collection, keys);
-  query = (collection: Collection, query: Query) => this.#real.query(collection, query);
-  count: StorageBackend['count'] = (collection, where) => this.#real.count(collection, where);
-  countBy: StorageBackend['countBy'] = (collection, field) => this.#real.countBy(collection, field);
-  averageMs: StorageBackend['averageMs'] = (...args) => this.#real.averageMs(...args);
-  sizeBytes = () => this.#real.sizeBytes();
-  markDeleted: StorageBackend['markDeleted'] = (...args) => this.#real.markDeleted(...args);
-  remove: StorageBackend['remove'] = (...args) => this.#real.remove(...args);
-  purge: StorageBackend['purge'] = (...args) => this.#real.purge(...args);
-  exclusively: StorageBackend['exclusively'] = (name, action) => this.#real.exclusively(name, action);
-  healthCheck = () => this.#real.healthCheck();
-  close = async () => {};
-}
 
 const flushIntervalMs = 60_000;
 const storageFolder = temporaryFolder();

@@ -68,12 +68,12 @@ export class Removal {
    * @throws ServiceError NOT_FOUND; FLUSH_TIMEOUT or STORAGE_UNAVAILABLE when it is accepted but not done yet.
    */
   async deleteSession(id: string, mode: DeleteMode = this.retention.mode): Promise<number> {
-    if (!(await this.#intake.exists(sessions, id))) {
+    const request = { key: id, keep: mode === 'soft' };
+    const deletions = await this.#intake.delete(sessions, [request], async () => {
+      if (await this.#intake.exists(sessions, id)) return;
       throw new ServiceError('NOT_FOUND', 'Session not found', { extra: { session_id: id } });
-    }
-    const removed = await this.#carryOut(
-      await this.#intake.delete(sessions, [{ key: id, keep: mode === 'soft' }]),
-    );
+    });
+    const removed = await this.#carryOut(deletions);
     this.#logger.info('A session was deleted', { sessionId: id, mode, tasks: removed.tasks });
     return removed.tasks;
   }

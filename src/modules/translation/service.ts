@@ -153,13 +153,12 @@ export class TranslationService {
    * @throws ServiceError NOT_FOUND
    */
   async setStatus(id: string, status: SessionView['status']): Promise<Accepted> {
-    // An outage refuses no update: it has no effect if there is no such session.
-    const exists = await this.#intake.exists(sessions, id).catch(() => true);
-    if (!exists) throw notFound(sessions, id, 'Session not found');
     const records = [{ session_id: id, status }];
-    return await this.#intake.accept(sessions, {
-      records,
-      bytes: Buffer.from(JSON.stringify({ sessions: records })),
+    const batch = { records, bytes: Buffer.from(JSON.stringify({ sessions: records })) };
+    return await this.#intake.accept(sessions, batch, async () => {
+      // An outage refuses no update: it has no effect if there is no such session.
+      const exists = await this.#intake.exists(sessions, id).catch(() => true);
+      if (!exists) throw notFound(sessions, id, 'Session not found');
     });
   }
 
