@@ -59,6 +59,9 @@ const remedyOfNumber = new Map(
   remedies.flatMap(([remedy, numbers]) => numbers.map((number) => [number, remedy])),
 );
 
+/** A row breaks a CHECK of a MariaDB table; the driver knows the number by another error's name, one of MySQL's. */
+const checkFailed = { errno: 4025, code: 'ER_CONSTRAINT_FAILED' };
+
 /** Failures of the driver and of the network, which have no number. */
 const outages =
   /^(PROTOCOL_|POOL_|E(CONNREFUSED|CONNRESET|CONNABORTED|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|HOSTDOWN|NOTFOUND|AI_AGAIN)$|HANDSHAKE_|ERR_SOCKET|ERR_STREAM|ConnectionRefused$)/;
@@ -67,11 +70,15 @@ const outages =
 export function mysqlError(thrown: unknown): StorageError {
   if (thrown instanceof StorageError) return thrown;
   const error = innermost(thrown);
-  const code = typeof error.code === 'string' ? error.code : 'UNKNOWN';
+  const code = error.errno === checkFailed.errno ? checkFailed.code : driverCodeOf(error);
   const remedy =
     remedyOfNumber.get(error.errno ?? 0) ??
     (outages.test(code) || error.fatal === true ? 'retry' : 'unknown');
   return new StorageError(remedy, code, error.message ?? code, thrown);
+}
+
+function driverCodeOf({ code }: DriverError): string {
+  return typeof code === 'string' ? code : 'UNKNOWN';
 }
 
 /** The server is read-only for a while: after a failover the connection still leads to the old one. */
