@@ -88,12 +88,13 @@ async function openEngine({ config, logger, clock, files, random, lifecycle }: F
   await openStorage(registry, clock, logger);
 
   const journalParts = { files, clock, logger };
-  const quarantine = await Quarantine.open(async (visit) => {
-    return (await Journal.open(journalOptions(config, 'quarantine'), journalParts, visit)).journal;
-  });
+  const quarantine = await Quarantine.open(
+    { folder: join(folder, 'quarantine'), recordsMax: config.quarantine.records_max },
+    { ...journalParts, registry },
+  );
   lifecycle.onClose('quarantine', closeLimitMs, () => quarantine.close());
 
-  const { journal, report } = await Journal.open(journalOptions(config, 'journal'), journalParts);
+  const { journal, report } = await Journal.open(journalOptions(config), journalParts);
   lifecycle.onClose('journal', closeLimitMs, () => journal.close());
   const buffer = new WriteBuffer(journal.checkpoint);
   const backlog = new Backlog({ journal, buffer, registry, bytesMax: config.buffer.bytes_max });
@@ -242,11 +243,10 @@ async function closeStorage(registry: StorageRegistry): Promise<void> {
   await Promise.all([...registry.backends.values()].map((backend) => backend.close()));
 }
 
-function journalOptions(config: Config, name: 'journal' | 'quarantine'): JournalOptions {
-  const { journal, service } = config;
+function journalOptions({ journal, service }: Config): JournalOptions {
   return {
-    folder: join(service.data_dir, name),
-    sync: name === 'quarantine' ? 'always' : journal.sync,
+    folder: join(service.data_dir, 'journal'),
+    sync: journal.sync,
     syncIntervalMs: journal.sync_interval_ms,
     // The file being written is not deleted: a quarter of the limit keeps room for others beside it.
     segmentBytesMax: Math.min(journal.segment_bytes_max, journal.bytes_max / 4),

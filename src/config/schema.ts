@@ -130,6 +130,15 @@ export const configSchema = Type.Object(
         description: 'Size of the whole journal at which new batches get 503 until storage catches up.',
       }),
     }),
+    quarantine: section({
+      records_max: Type.Integer({
+        default: 10_000,
+        minimum: 1,
+        maximum: 1_000_000,
+        description:
+          'Records in the quarantine at which flushing pauses until some are retried or discarded; none is dropped.',
+      }),
+    }),
     database: section({
       url: Type.Optional(
         Type.String({

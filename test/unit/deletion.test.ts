@@ -32,7 +32,7 @@ let clock: ManualClock;
 let files: FaultyFiles;
 let backend: ControlledBackend;
 let journal: Journal;
-let quarantineJournal: Journal;
+let quarantine: Quarantine;
 let buffer: WriteBuffer;
 let flusher: Flusher;
 let intake: Intake;
@@ -67,10 +67,10 @@ async function start(unknownParent: UnknownParentPolicy = 'reject'): Promise<{ u
   buffer = new WriteBuffer(journal.checkpoint);
   const backlog = new Backlog({ journal, buffer, registry, bytesMax: 10_000_000 });
   await backlog.refill();
-  const quarantine = await Quarantine.open(async (visit) => {
-    quarantineJournal = await openJournal('quarantine', visit);
-    return quarantineJournal;
-  });
+  quarantine = await Quarantine.open(
+    { folder: join(folder.path, 'quarantine'), recordsMax: 100 },
+    { files, clock, logger: silentLogger, registry },
+  );
   flusher = new Flusher(
     {
       maxBufferSize: 100_000,
@@ -109,7 +109,7 @@ async function stop(): Promise<void> {
   clock.advance(1);
   await stopped;
   await journal.close();
-  await quarantineJournal.close();
+  await quarantine.close();
 }
 
 const send = (collection: Collection, ...records: GivenRecord[]) =>

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Backlog } from '../../src/engine/backlog.ts';
 import { decodeDeletions, deletionType, encodeDeletions } from '../../src/engine/deletion.ts';
@@ -8,6 +9,7 @@ import { WriteBuffer } from '../../src/engine/write-buffer.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { sessions, tasks } from '../../src/modules/translation/records.ts';
 import { ServiceError } from '../../src/platform/errors.ts';
+import { formatInstant } from '../../src/platform/instant.ts';
 import { silentLogger } from '../../src/platform/logger.ts';
 import { type Collection, type GivenRecord, keyOf } from '../../src/storage/collection.ts';
 import { type Remedy, StorageError } from '../../src/storage/contract.ts';
@@ -21,6 +23,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const flushIntervalMs = 60_000;
+const recordsMax = 100;
 const storageFolder = temporaryFolder();
 const sqlite = new SqliteBackend(join(storageFolder.path, 'test.sqlite'));
 
@@ -30,7 +33,6 @@ let clock: ManualClock;
 let backend: ControlledBackend;
 let registry: StorageRegistry;
 let journal: Journal;
-let quarantineJournal: Journal;
 let quarantine: Quarantine;
 let backlog: Backlog;
 let buffer: WriteBuffer;
@@ -57,7 +59,7 @@ afterEach(async () => {
   clock.advance(1);
   await stopped;
   await journal.close();
-  await quarantineJournal.close();
+  await quarantine.close();
   folder[Symbol.dispose]();
 });
 
@@ -75,10 +77,10 @@ async function start(
   buffer = new WriteBuffer(journal.checkpoint);
   backlog = new Backlog({ journal, buffer, registry, bytesMax });
   await backlog.refill();
-  quarantine = await Quarantine.open(async (visit) => {
-    quarantineJournal = await openJournal('quarantine', visit);
-    return quarantineJournal;
-  });
+  quarantine = await Quarantine.open(
+    { folder: join(folder.path, 'quarantine'), recordsMax },
+    { files, clock, logger: silentLogger, registry },
+  );
   flusher = new Flusher(
     { maxBufferSize: 1000, flushIntervalMs, ...options },
     { backlog, buffer, journal, registry, quarantine, clock, logger: silentLogger, random: () => random },
@@ -110,7 +112,7 @@ async function crash(): Promise<void> {
   clock.advance(1);
   await stopped;
   await journal.close();
-  await quarantineJournal.close();
+  await quarantine.close();
 }
 
 async function accept(collection: Collection, ...records: GivenRecord[]): Promise<void> {
@@ -151,13 +153,12 @@ const heldUp = (attempt: number) =>
     );
   });
 
-async function quarantined(): Promise<{ type: string; entry: Record<string, unknown> }[]> {
-  await quarantineJournal.close();
-  const kept: { type: string; entry: Record<string, unknown> }[] = [];
-  quarantineJournal = await openJournal('quarantine', ({ type, payload }) => {
-    kept.push({ type, entry: JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown> });
-  });
-  return kept;
+/** What the files of the quarantine say. */
+function quarantined(): Record<string, unknown>[] {
+  const quarantineFolder = join(folder.path, 'quarantine');
+  return readdirSync(quarantineFolder).map(
+    (name) => JSON.parse(readFileSync(join(quarantineFolder, name), 'utf8')) as Record<string, unknown>,
+  );
 }
 
 describe('a flush begins', () => {
@@ -664,6 +665,9 @@ describe('records that storage refuses for good', () => {
     [7, 100],
     [20, 20],
     [5, 1200],
+    [1, 1000],
+    [7, 1000],
+    [100, 1000],
   ])('%d of %d: exactly those are quarantined, the others stored, with few calls', async (bad, all) => {
     const session = aSession();
     const [refused, good] = [orphans(bad), someTasks(session.session_id, all - bad)];
@@ -673,8 +677,8 @@ describe('records that storage refuses for good', () => {
     expect(await storedOf(tasks, good)).toBe(good.length);
     expect(await storedOf(tasks, refused)).toBe(0);
     expect(quarantine.size).toBe(bad);
-    const kept = await quarantined();
-    expect(kept.map(({ entry }) => entry.key).sort()).toEqual(refused.map(({ task_id }) => task_id).sort());
+    const kept = quarantined();
+    expect(kept.map(({ key }) => key).sort()).toEqual(refused.map(({ task_id }) => task_id).sort());
     const calls = backend.writes.filter(({ collection }) => collection === tasks.name).length;
     const inOneCall = Math.min(all, 500);
     expect(calls).toBeLessThanOrEqual(Math.ceil(all / 100) + 2 * bad * Math.ceil(Math.log2(inOneCall)));
@@ -686,17 +690,17 @@ describe('records that storage refuses for good', () => {
     await accept(tasks, refused ?? {});
     const version = clock.nowMs() * 1000;
     await flush();
-    expect(await quarantined()).toEqual([
+    expect(quarantined()).toEqual([
       {
-        type: tasks.name,
-        entry: {
-          key: refused?.task_id,
-          code: expect.stringContaining('SQLITE_CONSTRAINT'),
-          reason: expect.any(String),
-          version,
-          first_version: version,
-          record: refused,
-        },
+        collection: tasks.name,
+        key: refused?.task_id,
+        parent: refused?.session_id,
+        code: expect.stringContaining('SQLITE_CONSTRAINT'),
+        reason: expect.any(String),
+        version,
+        first_version: version,
+        quarantined_at: formatInstant(clock.nowMs()),
+        record: refused,
       },
     ]);
     await crash();
@@ -717,7 +721,8 @@ describe('records that storage refuses for good', () => {
   test('are in the quarantine before the journal is released; while it cannot be written, nothing is', async () => {
     const refused = orphans(1);
     await accept(tasks, ...refused);
-    files.fail('sync');
+    files.fail('replace');
+    files.fail('replace', { nth: 2 });
     clock.advance(flushIntervalMs);
     await heldUp(1);
     clock.advance(30_000);
@@ -726,7 +731,7 @@ describe('records that storage refuses for good', () => {
     await crash();
     await start();
     await flush();
-    expect((await quarantined()).map(({ entry }) => entry.key)).toContain(refused[0]?.task_id);
+    expect(quarantined().map(({ key }) => key)).toContain(refused[0]?.task_id);
     expect(journal.checkpoint).toBe(1);
   });
 
@@ -757,9 +762,7 @@ describe('records that storage refuses for good', () => {
     await accept(tasks, task);
     await accept(tasks, { ...task, session_id: 'another', target_text: 'wrong' });
     await flush();
-    expect(await quarantined()).toMatchObject([
-      { entry: { key: task.task_id, code: 'FIXED_FIELD_CHANGED' } },
-    ]);
+    expect(quarantined()).toMatchObject([{ key: task.task_id, code: 'FIXED_FIELD_CHANGED' }]);
     expect(await sqlite.read(tasks, task.task_id)).toMatchObject({
       session_id: session.session_id,
       target_text: null,
@@ -788,7 +791,7 @@ describe('a call that is too large', () => {
     backend.fault = (_, records) =>
       records.some(({ record }) => record.filename === 'huge') ? failure('split') : undefined;
     await flush();
-    expect(await quarantined()).toMatchObject([{ entry: { key: huge.session_id, code: 'SPLIT' } }]);
+    expect(quarantined()).toMatchObject([{ key: huge.session_id, code: 'SPLIT' }]);
     expect(await isStored(sessions, other)).toBe(true);
   });
 });
@@ -917,7 +920,7 @@ describe('where tasks may wait for their session', () => {
     expect(quarantine.size).toBe(0);
     clock.advance(flushIntervalMs);
     await idle();
-    expect(await quarantined()).toMatchObject([{ entry: { key: early.task_id, code: 'PARENT_MISSING' } }]);
+    expect(quarantined()).toMatchObject([{ key: early.task_id, code: 'PARENT_MISSING' }]);
     expect(journal.checkpoint).toBe(1);
   });
 
@@ -976,7 +979,7 @@ describe('stop()', () => {
     expect(await storedOf(sessions, records)).toBe(0);
 
     await journal.close();
-    await quarantineJournal.close();
+    await quarantine.close();
     expect(await start()).toEqual({ replayed: 5 });
     await flush();
     expect(await storedOf(sessions, records)).toBe(5);
@@ -1009,7 +1012,9 @@ describe('stop()', () => {
     gate.open();
     await waitUntil('the write has ended', () => files.calls.includes(`stored ${sessions.name}`));
     // Long enough for a checkpoint, which takes as many syncs.
-    for (let count = 0; count < 5; count += 1) await quarantineJournal.append('pause', new Uint8Array(0));
+    for (let version = 0; version < 5; version += 1) {
+      await quarantine.addFrame({ sequence: 1, version, type: 'pause', payload: new Uint8Array(0) });
+    }
     expect(flusher.state).toEqual({ mode: 'stopped' });
     expect(clock.dueInMs).toEqual([]);
     expect(journal.checkpoint).toBe(0);
@@ -1039,16 +1044,46 @@ describe('a fault outside of storage', () => {
     await idle();
   });
 
-  test('a quarantine that cannot be written pauses the flush and is named; nothing is released', async () => {
-    await accept(sessions, aSession());
-    backend.fault = () => failure('refuse');
-    files.fail('append', { code: 'ENOSPC' });
+  test('a quarantine that cannot be written is named and tried again; nothing is released until it has the record', async () => {
+    const [refused, other] = [aSession(), aSession()];
+    await accept(sessions, refused, other);
+    backend.fault = (_, records) =>
+      records.some(({ record }) => record.session_id === refused.session_id) ? failure('refuse') : undefined;
+    files.fail('replace', { code: 'ENOSPC' });
     const flushed = flush();
     await heldUp(1);
-    expect(flusher.state).toMatchObject({ mode: 'paused', error: { code: 'QUARANTINE_FAILED' } });
-    clock.advance(10_000);
-    await expect(flushed).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    expect(flusher.state).toMatchObject({ mode: 'retrying', error: { code: 'QUARANTINE_FAILED' } });
+    expect(quarantine.size).toBe(0);
     expect(journal.checkpoint).toBe(0);
+    clock.advance(5_000);
+    await flushed;
+    expect(quarantined()).toMatchObject([{ key: refused.session_id }]);
+    expect(await isStored(sessions, other)).toBe(true);
+    expect(journal.checkpoint).toBe(1);
+  });
+
+  test('a full quarantine pauses the flush and drops nothing; it goes on by itself once there is room', async () => {
+    const records = someSessions(recordsMax + 2);
+    const good = aSession();
+    await accept(sessions, ...records, good);
+    backend.fault = (_, written) =>
+      written.some(({ record }) => record.session_id !== good.session_id) ? failure('refuse') : undefined;
+    clock.advance(flushIntervalMs);
+    await heldUp(1);
+    expect(flusher.state).toMatchObject({ mode: 'paused', error: { code: 'QUARANTINE_FULL' } });
+    expect(quarantine.size).toBe(recordsMax);
+    expect(journal.checkpoint).toBe(0);
+    clock.advance(30_000);
+    await heldUp(2);
+
+    const [first, second] = quarantine.entries;
+    await quarantine.remove([first?.id ?? '', second?.id ?? '']);
+    clock.advance(30_000);
+    await idle();
+    expect(quarantine.size).toBe(recordsMax);
+    expect(quarantine.added).toBe(recordsMax + 2);
+    expect(await isStored(sessions, good)).toBe(true);
+    expect(journal.checkpoint).toBe(1);
   });
 
   test('an error that is no StorageError is shown and tried again, and stops nothing for good', async () => {
