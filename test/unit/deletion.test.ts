@@ -257,6 +257,26 @@ describe('after a deletion was accepted', () => {
     expect(await removing).toBe(2);
   });
 
+  test('what is still being written of the session is not known any more, and binds nobody', async () => {
+    const [old, other] = [aSession(), aSession()];
+    const task = aTask(old.session_id);
+    await send(sessions, old);
+    await send(tasks, task);
+    const gate = backend.hold();
+    const flushing = flush();
+    await gate.reached;
+    const removing = removal.deleteSession(old.session_id);
+    await waitUntil('the deletion is accepted', () => buffer.isDeleted(sessions, old.session_id));
+    expect(await refusalOf(send(tasks, aTask(old.session_id)))).toBe('SESSION_NOT_FOUND');
+    await send(sessions, other);
+    await send(tasks, { ...task, session_id: other.session_id });
+    gate.open();
+    await flushing;
+    expect(await removing).toBe(1);
+    await flush();
+    expect(await sqlite.read(tasks, task.task_id)).toMatchObject({ session_id: other.session_id });
+  });
+
   test('and one of a deletion that the disk refused is accepted no more, like everything', async () => {
     const id = await aStoredSession(1);
     files.fail('sync');
