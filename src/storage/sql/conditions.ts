@@ -46,11 +46,16 @@ function conditionSql(columns: Columns, condition: Condition): SQL {
   }
 }
 
+/**
+ * That a row lies behind a place. The first condition follows from the second; it is there for SQLite, which enters an
+ * index with it, and would read the index from its start without.
+ */
 function behind(columns: Columns, key: string, { after, orderBy }: Partial<Query>): SQL | undefined {
   if (after === undefined || orderBy === undefined) return undefined;
-  const passes = orderBy.direction === 'asc' ? gt : lt;
+  const [passes, reaches] = orderBy.direction === 'asc' ? [gt, gte] : [lt, lte];
   const keyColumn = columnOf(columns, key);
   if (orderBy.field === key) return passes(keyColumn, after.key);
   const column = columnOf(columns, orderBy.field);
-  return or(passes(column, after.value), and(eq(column, after.value), passes(keyColumn, after.key)));
+  const beyond = or(passes(column, after.value), and(eq(column, after.value), passes(keyColumn, after.key)));
+  return and(reaches(column, after.value), beyond);
 }

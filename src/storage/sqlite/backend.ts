@@ -18,14 +18,16 @@ import {
 import { StoreThread } from './store-thread.ts';
 
 /**
- * Keeps records in one SQLite file, the embedded default. bun:sqlite runs each call to its end, so one thread
- * writes and another reads: neither holds up requests, and in WAL mode neither holds up the other.
+ * Keeps records in one SQLite file, the embedded default. bun:sqlite runs each call to its end, so one thread writes,
+ * another reads, and a third looks up single keys: a batch waits for that, and does not wait for a long list or for
+ * statistics. In WAL mode none holds up another.
  */
 export class SqliteBackend implements StorageBackend {
   readonly kind = 'sqlite';
   readonly #path: string;
   readonly #writer: StoreThread;
   readonly #reader: StoreThread;
+  readonly #lookup: StoreThread;
   #opening: Promise<void> | undefined;
 
   /** @param path the database file; its folder is created when missing. */
@@ -33,6 +35,7 @@ export class SqliteBackend implements StorageBackend {
     this.#path = path;
     this.#writer = new StoreThread(path, 'writer');
     this.#reader = new StoreThread(path, 'reader');
+    this.#lookup = new StoreThread(path, 'reader');
   }
 
   open(): Promise<void> {
@@ -49,13 +52,14 @@ export class SqliteBackend implements StorageBackend {
   }
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
-    const [record] = await this.query(collection, queryOfKey(collection, key));
+    await this.open();
+    const [record] = await this.#lookup.call('query', collection, queryOfKey(collection, key));
     return record;
   }
 
   async existing(collection: Collection, keys: readonly string[]): Promise<Set<string>> {
     await this.open();
-    return new Set(await this.#reader.call('existing', collection, keys));
+    return new Set(await this.#lookup.call('existing', collection, keys));
   }
 
   async query(collection: Collection, query: Query): Promise<StoredRecord[]> {
@@ -115,10 +119,11 @@ export class SqliteBackend implements StorageBackend {
 
   async healthCheck(): Promise<void> {
     await this.open();
-    await this.#reader.call('healthCheck');
+    await this.#lookup.call('healthCheck');
   }
 
   async close(): Promise<void> {
+    await this.#lookup.close();
     await this.#reader.close();
     await this.#writer.close();
     this.#opening = undefined;
@@ -132,5 +137,6 @@ export class SqliteBackend implements StorageBackend {
     }
     await this.#writer.open();
     await this.#reader.open();
+    await this.#lookup.open();
   }
 }
