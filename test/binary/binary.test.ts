@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'bun:test';
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
+import { jsonLines, paste, withoutVarying } from '../support/printed-session.ts';
 import { readmeBlock } from '../support/readme.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { storages } from '../support/storages.ts';
@@ -72,7 +73,7 @@ describe('the binary', () => {
         folder.path,
         storage.name === 'sqlite' ? undefined : database.url,
       );
-      const answers = await paste(readmeBlock('A first session', 'bash'), service.url);
+      const answers = jsonLines(await paste(readmeBlock('A first session', 'bash'), service.url));
       expect(answers).toMatchObject([
         { status: 'accepted', count: 1 },
         { status: 'accepted', count: 2 },
@@ -83,7 +84,7 @@ describe('the binary', () => {
         { tasks_count: 1, restored_tasks_count: 1 },
       ]);
       const printed = jsonLines(readmeBlock('A first session', 'json'));
-      expect(answers.map(withoutTimes)).toEqual(printed.map(withoutTimes));
+      expect(answers.map(withoutVarying)).toEqual(printed.map(withoutVarying));
       expect(await service.kill('SIGTERM')).toBe(0);
       expect(service.log()).toContain('"message":"Stopped"');
     });
@@ -102,38 +103,4 @@ function startBinary(folder: string, databaseUrl: string | undefined): Promise<S
     command: [join(folder, 'persistence-service')],
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
   });
-}
-
-/** Runs shell commands as a person would paste them, against another address; each answer is a line of JSON. */
-async function paste(commands: string, url: string): Promise<unknown[]> {
-  const shell = Bun.spawn(['bash', '-euo', 'pipefail'], {
-    stdin: new Blob([commands.replaceAll('http://localhost:8001', url)]),
-    stdout: 'pipe',
-    stderr: 'inherit',
-  });
-  const output = await new Response(shell.stdout).text();
-  expect(await shell.exited).toBe(0);
-  return jsonLines(output);
-}
-
-function jsonLines(text: string): unknown[] {
-  return text
-    .trim()
-    .split('\n')
-    .map((line): unknown => JSON.parse(line));
-}
-
-/** What an answer says whenever it is asked: no times, no durations, no cursor, which holds a time. */
-function withoutTimes(answer: unknown): unknown {
-  const varying = new Set([
-    'timestamp',
-    'created_at',
-    'updated_at',
-    'restored_at',
-    'duration_ms',
-    'next_cursor',
-  ]);
-  return JSON.parse(
-    JSON.stringify(answer, (key, value: unknown) => (varying.has(key) ? typeof value : value)),
-  );
 }
