@@ -1,0 +1,90 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TaskRecord } from '../../src/modules/translation/records.ts';
+import { Api } from '../support/api.ts';
+import type { ServiceProcess } from '../support/service-process.ts';
+
+/** Of many latencies, in milliseconds. */
+export interface Latencies {
+  count: number;
+  median: number;
+  p99: number;
+  largest: number;
+}
+
+export interface Written extends Latencies {
+  /** The largest without the time in which service or test could have run, and had no processor to run on. */
+  largestHeldUp: number;
+  /** The errors of batches that were not accepted. */
+  refused: readonly unknown[];
+}
+
+/** Sends batches at a steady rate, however long their answers take. */
+export class SteadyWriter {
+  readonly #service: ServiceProcess;
+  readonly #api: Api;
+  readonly #sent: Promise<void>[] = [];
+  readonly #latenciesMs: number[] = [];
+  readonly #heldUpMs: number[] = [];
+  readonly #refused: unknown[] = [];
+  readonly #timer: Timer;
+
+  constructor(service: ServiceProcess, intervalMs: number, batch: (number: number) => TaskRecord[]) {
+    this.#service = service;
+    this.#api = new Api(service.url);
+    this.#timer = setInterval(() => this.#sent.push(this.#send(batch(this.#sent.length))), intervalMs);
+  }
+
+  /** Batches so far. */
+  get sent(): number {
+    return this.#sent.length;
+  }
+
+  /** Waits for the last answers. */
+  async stop(): Promise<Written> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#sent);
+    const { largest: largestHeldUp } = latencies(this.#heldUpMs);
+    return { ...latencies(this.#latenciesMs), largestHeldUp, refused: this.#refused };
+  }
+
+  async #send(tasks: readonly TaskRecord[]): Promise<void> {
+    const startMs = performance.now();
+    const waitedBeforeMs = this.#waitedForProcessorMs();
+    const { status, body } = await this.#api.tasks(tasks);
+    const latencyMs = performance.now() - startMs;
+    this.#latenciesMs.push(latencyMs);
+    // A thread that has ended takes its waits with it.
+    this.#heldUpMs.push(latencyMs - Math.max(0, this.#waitedForProcessorMs() - waitedBeforeMs));
+    if (status !== 200) this.#refused.push(body);
+  }
+
+  #waitedForProcessorMs(): number {
+    return waitedForProcessorMs(this.#service.pid) + waitedForProcessorMs(process.pid);
+  }
+}
+
+/** What many latencies come to. */
+export function latencies(eachMs: readonly number[]): Latencies {
+  const sorted = eachMs.toSorted((one, other) => one - other);
+  const at = (part: number): number => Math.round((sorted[Math.floor(part * sorted.length)] ?? 0) * 10) / 10;
+  return { count: sorted.length, median: at(0.5), p99: at(0.99), largest: at(1 - 1 / (2 * sorted.length)) };
+}
+
+/**
+ * How long a process's threads could run and were not let, since its start; those of SQLite aside, for which no batch
+ * may wait. 0 where the system does not say.
+ */
+function waitedForProcessorMs(pid: number): number {
+  const threads = `/proc/${pid}/task`;
+  let waitedNs = 0;
+  for (const thread of existsSync(threads) ? readdirSync(threads) : []) {
+    const read = (file: string): string => readFileSync(join(threads, thread, file), 'utf8');
+    try {
+      if (read('comm').trim() !== 'Worker') waitedNs += Number(read('schedstat').split(' ')[1]);
+    } catch {
+      // The thread has ended meanwhile.
+    }
+  }
+  return waitedNs / 1e6;
+}
