@@ -10,6 +10,7 @@ import {
 } from '../storage/collection.ts';
 import type { PendingRecord } from '../storage/contract.ts';
 import type { PendingDeletion } from './deletion.ts';
+import { Kinship } from './kinship.ts';
 
 /** A record in the buffer: everything of it is in the journal, from this frame on. */
 export interface BufferedRecord extends PendingRecord {
@@ -52,6 +53,7 @@ type Entries = Map<string, Map<string, BufferedRecord>>;
  */
 export class WriteBuffer {
   #active: Entries = new Map();
+  #activeKinship = new Kinship();
   #activeSize = 0;
   #activeBytes = 0;
   /** By `idOf` the deleted record, in their order: none of these has an entry in `active` or `held` that is older. */
@@ -61,6 +63,7 @@ export class WriteBuffer {
   #refused: RefusedRecord[] = [];
   #unreadable: Frame[] = [];
   #inFlight: FlushSet | undefined;
+  #inFlightKinship = new Kinship();
   #inFlightSince: number | undefined;
   #inFlightBytes = 0;
   #lastSequence: number;
@@ -179,7 +182,9 @@ export class WriteBuffer {
     };
     this.#inFlightSince = this.#activeSince;
     this.#inFlightBytes = this.#activeBytes;
+    this.#inFlightKinship = this.#activeKinship;
     this.#active = new Map();
+    this.#activeKinship = new Kinship();
     this.#activeSize = 0;
     this.#activeBytes = 0;
     this.#deletions = new Map();
@@ -195,6 +200,7 @@ export class WriteBuffer {
     this.#inFlight = undefined;
     this.#inFlightSince = undefined;
     this.#inFlightBytes = 0;
+    this.#inFlightKinship = new Kinship();
   }
 
   /** Keeps a record of the set in flight for the next set: its parent is not stored yet. One that is deleted is dropped. */
@@ -273,29 +279,28 @@ export class WriteBuffer {
       : entry;
   }
 
-  /** Every entry of the records that deletions of one collection, by key, concern. */
+  /** Every entry of the records that deletions, by key, concern. */
   *#concernedBy(deletions: ReadonlyMap<string, PendingDeletion>) {
-    const [any] = deletions.values();
-    for (const collection of any === undefined ? [] : [any.collection, ...any.dependents]) {
-      const owner = collection === any?.collection ? collection.key : (collection.parent?.field ?? '');
-      for (const { half, entries } of this.#halvesOf(collection)) {
-        for (const [key, pending] of entries) {
-          const deletion = deletions.get(String(pending.record[owner]));
-          if (deletion !== undefined) yield { deletion, collection, key, pending, half };
+    const halves = [
+      { half: 'active' as const, records: this.#active, kinship: this.#activeKinship },
+      { half: 'in flight' as const, records: this.#inFlight?.records, kinship: this.#inFlightKinship },
+    ];
+    for (const deletion of deletions.values()) {
+      for (const { half, records, kinship } of halves) {
+        for (const collection of [deletion.collection, ...deletion.dependents]) {
+          const isOwn = collection === deletion.collection;
+          for (const key of isOwn ? [deletion.key] : kinship.childrenOf(deletion.key, collection)) {
+            const pending = records?.get(collection.name)?.get(key);
+            if (pending !== undefined) yield { deletion, collection, key, pending, half };
+          }
         }
       }
     }
-  }
-
-  *#halvesOf(collection: Collection) {
-    const none = new Map<string, BufferedRecord>();
-    yield { half: 'active' as const, entries: this.#active.get(collection.name) ?? none };
-    yield { half: 'in flight' as const, entries: this.#inFlight?.records.get(collection.name) ?? none };
-    const held = [...this.#held.values()].filter((each) => each.collection === collection);
-    yield {
-      half: 'held' as const,
-      entries: held.map(({ pending }) => [keyOf(collection, pending.record), pending] as const),
-    };
+    for (const { collection, pending } of this.#held.values()) {
+      const deletion = deletionAmong(deletions, collection, pending.record);
+      const key = keyOf(collection, pending.record);
+      if (deletion !== undefined) yield { deletion, collection, key, pending, half: 'held' as const };
+    }
   }
 
   #setActive(collection: Collection, key: string, entry: BufferedRecord): void {
@@ -303,6 +308,7 @@ export class WriteBuffer {
     const older = entries.get(key);
     if (older === undefined) this.#activeSize += 1;
     this.#activeBytes += entry.bytes - (older?.bytes ?? 0);
+    this.#activeKinship.add(collection, entry.record);
     entries.set(key, entry);
   }
 
@@ -312,6 +318,7 @@ export class WriteBuffer {
     if (entry === undefined) return;
     this.#activeSize -= 1;
     this.#activeBytes -= entry.bytes;
+    this.#activeKinship.delete(collection, entry.record);
     entries.delete(key);
   }
 
@@ -333,6 +340,18 @@ function mergeOver(collection: Collection, older: BufferedRecord, newer: Buffere
     version: newer.version,
     bytes: Math.max(older.bytes, newer.bytes),
   };
+}
+
+/** The deletion of a record, or of the one that it belongs to. */
+function deletionAmong(
+  deletions: ReadonlyMap<string, PendingDeletion>,
+  collection: Collection,
+  record: GivenRecord,
+): PendingDeletion | undefined {
+  const own = deletions.get(keyOf(collection, record));
+  if (own?.collection === collection) return own;
+  const ofParent = deletions.get(String(record[collection.parent?.field ?? '']));
+  return ofParent?.dependents.includes(collection) === true ? ofParent : undefined;
 }
 
 function droppedOf({ dropped }: PendingDeletion, collection: Collection): Set<string> {
