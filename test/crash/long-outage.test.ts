@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { Api } from '../support/api.ts';
+import { isLongForm } from '../support/long-form.ts';
 import { aSession, aTask } from '../support/records.ts';
 import { startServiceProcess } from '../support/service-process.ts';
 import { storages } from '../support/storages.ts';
@@ -8,9 +9,7 @@ import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-/** The long form accepts two million: OUTAGE_RECORDS=2000000. */
-const records = Number(process.env.OUTAGE_RECORDS ?? 20_000);
-const isShort = records < 1_000_000;
+const records = isLongForm ? 2_000_000 : 20_000;
 const batchSize = 500;
 const connections = 8;
 const peakBytesMax = 512 * 1024 * 1024;
@@ -35,7 +34,7 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
         databaseUrl: url.href,
         environment: {
           BUFFER_FLUSH_TIMEOUT_SECONDS: '1',
-          ...(isShort ? { BUFFER_BYTES_MAX: '500000', JOURNAL_SEGMENT_BYTES_MAX: '1000000' } : {}),
+          ...(isLongForm ? {} : { BUFFER_BYTES_MAX: '500000', JOURNAL_SEGMENT_BYTES_MAX: '1000000' }),
         },
       };
       const session = aSession();

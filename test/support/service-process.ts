@@ -9,6 +9,9 @@ export interface ServiceProcess extends AsyncDisposable {
   pid: number;
   /** What it has logged so far. */
   log(): string;
+  /** Resolves with the exit code, or with the signal's name when it was killed by one. */
+  exited: Promise<number | string>;
+  signal(name: NodeJS.Signals): void;
   /** Sends a signal and waits for the end; the exit code, or the signal's name when it was killed by it. */
   kill(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<number | string>;
 }
@@ -44,22 +47,25 @@ export async function startServiceProcess(settings: ServiceSettings): Promise<Se
   const collected = Promise.all([collect(child.stdout), collect(child.stderr)]);
   const url = `http://127.0.0.1:${port}`;
   await waitUntil('the service answers', async () => {
-    if (child.exitCode !== null)
-      throw new Error(`The service ended at its start (${child.exitCode}):\n${log}`);
+    const ended = child.exitCode ?? child.signalCode;
+    if (ended !== null) throw new Error(`The service ended at its start (${ended}):\n${log}`);
     return await fetch(url).then(
       () => true,
       () => false,
     );
   });
+  const exited = Promise.all([child.exited, collected]).then(
+    () => child.exitCode ?? child.signalCode ?? 'unknown',
+  );
   return {
     url,
     pid: child.pid,
     log: () => log,
+    exited,
+    signal: (name) => child.kill(name),
     async kill(signal) {
       child.kill(signal);
-      await child.exited;
-      await collected;
-      return child.exitCode ?? child.signalCode ?? 'unknown';
+      return await exited;
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');

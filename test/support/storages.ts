@@ -30,7 +30,7 @@ async function availableStorages(): Promise<TestStorage[]> {
 async function mariadbServer(given: string | undefined): Promise<string | undefined> {
   if (given !== undefined && given !== '') return given;
   try {
-    const url = await startMariadb();
+    const { url } = await startMariadb();
     // Test files that come later use the same server.
     process.env.TEST_MARIADB_URL = url;
     return url;
@@ -51,7 +51,8 @@ async function sqliteDatabase(): Promise<TestDatabase> {
   };
 }
 
-function onServer(name: string, serverUrl: string): TestStorage {
+/** Databases of their own on a server. */
+export function onServer(name: string, serverUrl: string): TestStorage {
   return {
     name,
     async create() {
