@@ -11,6 +11,8 @@ export interface MysqlConnection {
   database: string;
   /** Connections at most. */
   poolSize: number;
+  /** How long one statement may take. */
+  statementLimitMs: number;
 }
 
 /** A storage backend as configured, with the names of the collections that it keeps. */
@@ -79,7 +81,9 @@ function embedded(config: Config): Unrouted {
 
 function mysql({ database: defaults }: Config, given: Partial<MysqlConnection>): Unrouted {
   const { host = 'localhost', port, user, password, database, pool_size: poolSize } = defaults;
-  return { type: 'mysql', connection: { host, port, user, password, database, poolSize, ...given } };
+  const statementLimitMs = defaults.statement_timeout_seconds * 1000;
+  const connection = { host, port, user, password, database, poolSize, statementLimitMs, ...given };
+  return { type: 'mysql', connection };
 }
 
 function fromUrl(config: Config, url: string): Unrouted {

@@ -157,6 +157,12 @@ export const configSchema = Type.Object(
         maximum: 1000,
         description: 'MySQL connections, at most.',
       }),
+      statement_timeout_seconds: Type.Number({
+        default: 30,
+        exclusiveMinimum: 0,
+        maximum: 3600,
+        description: 'How long MySQL may take for one statement before its connection is given up.',
+      }),
     }),
     storage: section({
       backends: Type.Optional(

@@ -433,6 +433,7 @@ test('storage that cannot be reached says retry, for every kind of call', async 
     password: 'b',
     database: 'c',
     poolSize: 1,
+    statementLimitMs: 30_000,
   });
   expect(await remedyOf(unreachable.open())).toBe('retry');
   expect(await remedyOf(unreachable.read(sessions, 'x'))).toBe('retry');

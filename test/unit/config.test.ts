@@ -238,6 +238,7 @@ describe('DATABASE_URL', () => {
         password: '',
         database: 'ai_terminal',
         poolSize: 10,
+        statementLimitMs: 30_000,
         ...connection,
       },
     },

@@ -21,7 +21,7 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { groupByShape } from '../sql/upsert.ts';
-import { limited, MysqlConnections, statementLimitMs } from './connections.ts';
+import { limited, MysqlConnections } from './connections.ts';
 import { mysqlError } from './errors.ts';
 import { datetimeOf, translationSessions, translationTasks } from './schema.ts';
 import {
@@ -52,6 +52,10 @@ export class MysqlBackend implements StorageBackend {
     this.#connections = new MysqlConnections(server);
   }
 
+  get #limitMs(): number {
+    return this.#connections.statementLimitMs;
+  }
+
   open(): Promise<void> {
     this.#opening ??= this.#migrate().catch((error: unknown) => {
       this.#opening = undefined;
@@ -68,7 +72,7 @@ export class MysqlBackend implements StorageBackend {
       for (const [name, shape] of groupByShape(collection, kept)) {
         for (const statement of this.#statements.statements(table, collection, name, shape)) {
           this.#connections.checkSize(statement);
-          await connection.query({ sql: statement, timeout: statementLimitMs });
+          await connection.query({ sql: statement, timeout: this.#limitMs });
         }
       }
     });
@@ -159,7 +163,7 @@ export class MysqlBackend implements StorageBackend {
   async sizeBytes(): Promise<number> {
     await this.open();
     const [rows] = await this.#connections.use((connection) =>
-      connection.query<RowDataPacket[]>({ sql: sizeStatement, timeout: statementLimitMs }),
+      connection.query<RowDataPacket[]>({ sql: sizeStatement, timeout: this.#limitMs }),
     );
     return Number(rows[0]?.bytes ?? 0);
   }
@@ -167,7 +171,7 @@ export class MysqlBackend implements StorageBackend {
   async markDeleted(collection: Collection, { key, version, deletedAtMs }: Deletion): Promise<void> {
     const values = [collection.name, key, version, datetimeOf(deletedAtMs)];
     await this.#ask((_db, connection) =>
-      connection.query({ sql: markStatement, values, timeout: statementLimitMs }),
+      connection.query({ sql: markStatement, values, timeout: this.#limitMs }),
     );
   }
 
@@ -186,7 +190,7 @@ export class MysqlBackend implements StorageBackend {
       if (keptSinceMs !== undefined) {
         const values = [datetimeOf(keptSinceMs), keys];
         const keep = keepStatement(table, collection);
-        await connection.query({ sql: keep, values, timeout: statementLimitMs });
+        await connection.query({ sql: keep, values, timeout: this.#limitMs });
       }
       await db.delete(table).where(inArray(key, keys));
       return keys.length;
@@ -198,7 +202,7 @@ export class MysqlBackend implements StorageBackend {
       connection.query<ResultSetHeader>({
         sql: 'DELETE FROM deleted_records WHERE deleted_at < ? LIMIT ?',
         values: [datetimeOf(beforeMs), limit],
-        timeout: statementLimitMs,
+        timeout: this.#limitMs,
       }),
     );
     return result.affectedRows;
@@ -248,7 +252,7 @@ export class MysqlBackend implements StorageBackend {
     const [rows] = await connection.query<RowDataPacket[]>({
       sql: deletedVersionsStatement,
       values,
-      timeout: statementLimitMs,
+      timeout: this.#limitMs,
     });
     return new Map(rows.map(({ record_key: key, version }) => [key, version]));
   }
@@ -257,7 +261,7 @@ export class MysqlBackend implements StorageBackend {
   async #ask<T>(read: (db: MySql2Database, connection: PoolConnection) => PromiseLike<T>): Promise<T> {
     await this.open();
     return await this.#lookingAgain(
-      this.#connections.use(async (connection) => await read(databaseOf(connection), connection)),
+      this.#connections.use(async (connection) => await read(this.#databaseOf(connection), connection)),
     );
   }
 
@@ -265,8 +269,12 @@ export class MysqlBackend implements StorageBackend {
   async #inTransaction<T>(write: (db: MySql2Database, connection: PoolConnection) => Promise<T>): Promise<T> {
     await this.open();
     return await this.#lookingAgain(
-      this.#connections.inTransaction((connection) => write(databaseOf(connection), connection)),
+      this.#connections.inTransaction((connection) => write(this.#databaseOf(connection), connection)),
     );
+  }
+
+  #databaseOf(connection: PoolConnection): MySql2Database {
+    return drizzle({ client: limited(connection, this.#limitMs) });
   }
 
   /** The set-up may be mended meanwhile, by an empty database in place of a lost one: look again before the next call. */
@@ -278,10 +286,6 @@ export class MysqlBackend implements StorageBackend {
       throw error;
     }
   }
-}
-
-function databaseOf(connection: PoolConnection): MySql2Database {
-  return drizzle({ client: limited(connection, statementLimitMs) });
 }
 
 function tableAndColumns(collection: Collection) {

@@ -11,8 +11,6 @@ import { StorageError } from '../contract.ts';
 import { isConnectionLost, mysqlError } from './errors.ts';
 
 const connectLimitMs = 5_000;
-/** A statement that takes longer costs its connection: the server may be stopped rather than slow. */
-export const statementLimitMs = 30_000;
 
 /**
  * What every connection is set to, whatever the server's defaults: values that do not fit are errors, never
@@ -23,12 +21,15 @@ const sessionSettings =
 
 /** The connections to one server: each is used by one caller at a time, and given up when it is lost. */
 export class MysqlConnections {
+  /** A statement that takes longer costs its connection: the server may be stopped rather than slow. */
+  readonly statementLimitMs: number;
   readonly #database: string;
   readonly #pool: Pool;
   #packetBytesMax = Number.POSITIVE_INFINITY;
 
   constructor(server: MysqlConnection) {
     this.#database = server.database;
+    this.statementLimitMs = server.statementLimitMs;
     this.#pool = createPool({
       host: server.host,
       port: server.port,
@@ -64,7 +65,7 @@ export class MysqlConnections {
   /** Lends a connection for one transaction, which is undone when the action fails. */
   inTransaction<T>(action: (connection: PoolConnection) => Promise<T>): Promise<T> {
     return this.use(async (connection) => {
-      const run = (statement: string) => connection.query({ sql: statement, timeout: statementLimitMs });
+      const run = (statement: string) => connection.query({ sql: statement, timeout: this.statementLimitMs });
       await run('START TRANSACTION');
       try {
         const result = await action(connection);
@@ -95,7 +96,11 @@ export class MysqlConnections {
       });
       if (rows[0]?.locked !== 1) return undefined;
       const [settled] = await Promise.allSettled([action(connection)]);
-      await connection.query({ sql: 'SELECT RELEASE_LOCK(?)', values: [lock], timeout: statementLimitMs });
+      await connection.query({
+        sql: 'SELECT RELEASE_LOCK(?)',
+        values: [lock],
+        timeout: this.statementLimitMs,
+      });
       return settled;
     });
     if (outcome?.status === 'rejected') throw outcome.reason;
