@@ -96,11 +96,14 @@ export class MysqlConnections {
       });
       if (rows[0]?.locked !== 1) return undefined;
       const [settled] = await Promise.allSettled([action(connection)]);
-      await connection.query({
-        sql: 'SELECT RELEASE_LOCK(?)',
-        values: [lock],
-        timeout: this.statementLimitMs,
-      });
+      // The lock ends with its connection.
+      if (settled.status === 'rejected' && isConnectionLost(settled.reason)) connection.destroy();
+      else
+        await connection.query({
+          sql: 'SELECT RELEASE_LOCK(?)',
+          values: [lock],
+          timeout: this.statementLimitMs,
+        });
       return settled;
     });
     if (outcome?.status === 'rejected') throw outcome.reason;

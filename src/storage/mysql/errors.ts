@@ -82,14 +82,17 @@ function driverCodeOf({ code }: DriverError): string {
 }
 
 /** The server is read-only for a while: after a failover the connection still leads to the old one. */
-const readOnly: ReadonlySet<number | undefined> = new Set([1290, 1792, 1836]);
+const readOnly: ReadonlySet<number> = new Set([1290, 1792, 1836]);
 
-/** True when the connection cannot be used again, or leads to the wrong server. */
+/**
+ * True when the connection cannot be used again, or would give the same error for ever: it leads to the wrong server,
+ * or it has the privileges that its user had when it was made.
+ */
 export function isConnectionLost(thrown: unknown): boolean {
   if (thrown instanceof StorageError) return false;
-  const error = innermost(thrown);
-  if (readOnly.has(error.errno)) return true;
-  return error.fatal === true || error.errno === undefined || outages.test(String(error.code));
+  const { errno, fatal, code } = innermost(thrown);
+  if (errno === undefined || fatal === true || outages.test(String(code))) return true;
+  return readOnly.has(errno) || remedyOfNumber.get(errno) === 'pause';
 }
 
 interface DriverError {
