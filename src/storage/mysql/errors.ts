@@ -5,54 +5,37 @@ import { type Remedy, StorageError } from '../contract.ts';
  * Source: the servers' error references, "Server Error Message Reference" (MySQL) and "Error Codes" (MariaDB).
  */
 const remedies: readonly (readonly [Remedy, readonly number[]])[] = [
-  [
-    'retry',
-    [
-      // The connection, or the server's end of it.
-      2002, 2003, 2005, 2006, 2012, 2013, 2026, 1040, 1053, 1078, 1080, 1129, 1135, 1152, 1203, 1226, 1317,
-      1927,
-      // Short of disk, memory or files.
-      1021, 1037, 1038, 1041, 1105, 1114, 1815, 1874,
-      // Locks, deadlocks, time limits.
-      1205, 1206, 1213, 1969, 3024, 3168,
-      // Read-only for a while: a failover.
-      1290, 1792, 1836,
-    ],
-  ],
+  // The connection, or the server's end of it.
+  ['retry', [2002, 2003, 2005, 2006, 2012, 2013, 2026, 1040, 1042, 1043, 1053, 1077, 1078, 1079, 1080, 1081]],
+  ['retry', [1129, 1135, 1152, 1156, 1157, 1158, 1159, 1160, 1161, 1203, 1226, 1317, 1835, 1927, 3169, 4031]],
+  // Short of disk, memory, files or transactions.
+  ['retry', [1016, 1021, 1024, 1026, 1030, 1037, 1038, 1041, 1105, 1114, 1637, 1815, 1874, 1878]],
+  // Locks, deadlocks, time limits, a row or a table that changed meanwhile.
+  ['retry', [1020, 1205, 1206, 1213, 1223, 1412, 1613, 1614, 1969, 3024, 3168, 3572]],
+  // A cluster whose node is not ready, or whose other nodes changed the same rows. 1047: Galera's node is not prepared.
+  ['retry', [1047, 1180, 3032, 3098, 3100, 3101]],
+  // Read-only for a while: a failover.
+  ['retry', [1290, 1792, 1836]],
+  // Accounts and privileges.
   [
     'pause',
-    [
-      // Accounts and privileges.
-      1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698, 1820, 1862, 3118, 3159, 4151,
-      // Tables and columns that are not as this version needs them. 1364: a column that it does not know, without a
-      // default; no row can be the reason.
-      1049,
-      1050, 1054, 1060, 1061, 1064, 1146, 1364, 3780,
-    ],
+    [1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1449, 1524, 1698, 1820, 1862, 3118, 3159, 3955, 4151],
   ],
-  ['split', [1153, 1301, 1390]],
+  // Tables and columns that are not as this version needs them. 1364: a column that it does not know, without a
+  // default; no row can be the reason.
+  ['pause', [1049, 1050, 1054, 1060, 1061, 1064, 1136, 1146, 1286, 1288, 1305, 1356, 1364, 3780]],
+  // Tables that are damaged, or locked away with their key.
+  ['pause', [1034, 1035, 1194, 1195, 1814, 1877, 1932, 3185]],
+  ['split', [1153, 1197, 1301, 1390]],
   [
     'refuse',
     [
-      1048,
-      1062,
-      1216,
-      1264,
-      1265,
-      1292,
-      1300,
-
-      1366,
-      1406,
-      1411,
-      1452,
-      1690,
-      3819,
+      1048, 1062, 1216, 1264, 1265, 1292, 1300, 1366, 1367, 1406, 1411, 1441, 1452, 1690, 3819, 3854, 3988,
       4025,
-      // JSON values.
-      ...Array.from({ length: 18 }, (_, index) => 3140 + index),
     ],
   ],
+  // JSON values.
+  ['refuse', Array.from({ length: 18 }, (_, index) => 3140 + index)],
 ];
 
 const remedyOfNumber = new Map(

@@ -14,11 +14,16 @@ const remedies: readonly (readonly [prefix: string, Remedy])[] = [
   ['SQLITE_READONLY', 'retry'],
   ['SQLITE_PROTOCOL', 'retry'],
   ['SQLITE_INTERRUPT', 'retry'],
+  ['SQLITE_ABORT', 'retry'],
+  ['SQLITE_NOLFS', 'retry'],
   ['SQLITE_CORRUPT', 'pause'],
   ['SQLITE_NOTADB', 'pause'],
+  ['SQLITE_FORMAT', 'pause'],
   ['SQLITE_PERM', 'pause'],
   ['SQLITE_AUTH', 'pause'],
   ['SQLITE_SCHEMA', 'pause'],
+  ['SQLITE_ERROR_RETRY', 'retry'],
+  ['SQLITE_ERROR_SNAPSHOT', 'retry'],
   // A missing table or column: statements are built from the schema, so it is the file that differs.
   ['SQLITE_ERROR', 'pause'],
 ];
