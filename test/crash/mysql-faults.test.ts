@@ -1,32 +1,23 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe } from 'bun:test';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { Api } from '../support/api.ts';
+import { type Fault, outage, type ServiceUnderLoad, testFault, wrongSetup } from '../support/fault.ts';
 import { seededRandom } from '../support/game-session.ts';
 import { Load } from '../support/load.ts';
 import { seed } from '../support/long-form.ts';
 import { type Mariadb, startMariadb } from '../support/mariadb.ts';
 import { Oracle } from '../support/oracle.ts';
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
+import { startServiceProcess } from '../support/service-process.ts';
 import { onServer } from '../support/storages.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-interface Health {
-  database: string;
-  buffer: { total_count: number };
-  flusher: { state: string; last_error?: string; last_error_class?: string };
-}
-
-/** A service under load, and what a fault can be done to. */
-interface Scene {
+/** What a fault can be done to. */
+interface Scene extends ServiceUnderLoad {
   proxy: TcpProxy;
   /** Connections to the service's database that the service knows nothing of. */
   connect(): Promise<Connection>;
-  service: ServiceProcess;
-  oracle: Oracle;
-  load: Load;
-  api: Api;
 }
 
 /** A server of the test's own can be stopped and set up as the test likes. */
@@ -36,18 +27,6 @@ interface OwnScene extends Scene {
   connectAsService(): Promise<Connection>;
 }
 
-interface Fault<Where extends Scene> {
-  name: string;
-  /** What `/health` says meanwhile; undefined when storage goes on taking data. */
-  shows?: { state: 'retrying' | 'paused'; last_error_class: string };
-  /** What the server says: the log has it. */
-  code?: RegExp;
-  /** Brings it about, and returns what ends it. */
-  begin(scene: Where): Promise<() => Promise<void>>;
-}
-
-const outage = { state: 'retrying', last_error_class: 'retry' } as const;
-const wrongSetup = { state: 'paused', last_error_class: 'pause' } as const;
 const lastTask = 'session-2-task-9';
 const firstTask = 'session-0-task-0';
 const serviceUser = "app@'localhost'";
@@ -249,7 +228,7 @@ describe('faults of MariaDB under load', () => {
     await setUp(scene, parts, { name: 'MariaDB', url, login: login.href });
   }, 60_000);
   afterAll(() => parts.disposeAsync());
-  for (const fault of [...anywhere, ...onOwnServer]) tryFault(scene, fault);
+  for (const fault of [...anywhere, ...onOwnServer]) testFault(scene, fault);
 });
 
 describe.if(mysql9Url !== '')('faults of connections to MySQL 9 under load', () => {
@@ -257,7 +236,7 @@ describe.if(mysql9Url !== '')('faults of connections to MySQL 9 under load', () 
   const parts = new AsyncDisposableStack();
   beforeAll(() => setUp(scene, parts, { name: 'MySQL 9', url: mysql9Url, login: mysql9Url }), 60_000);
   afterAll(() => parts.disposeAsync());
-  for (const fault of anywhere) tryFault(scene, fault);
+  for (const fault of anywhere) testFault(scene, fault);
 });
 
 /** @param server `url` for the test, `login` for the service. */
@@ -295,38 +274,6 @@ async function setUp(
     return stored.status === 200 && stored.body.total > 0;
   });
   await scene.load.stop();
-}
-
-function tryFault<Where extends Scene>(scene: Where, { name, shows, code, begin }: Fault<Where>): void {
-  test(`${name}: batches are accepted, nothing is lost or quarantined, and it recovers by itself`, async () => {
-    const { oracle, load, api, service } = scene;
-    const health = async (): Promise<Health> => (await api.get<Health>('/health')).body;
-    const logged = service.log().length;
-    load.start(api);
-    const end = await begin(scene);
-    try {
-      if (shows !== undefined) {
-        await waitUntil(`the flusher is ${shows.state}`, async () => {
-          const { state, last_error_class } = (await health()).flusher;
-          return state === shows.state && last_error_class === shows.last_error_class;
-        });
-      }
-      if (code !== undefined) {
-        await waitUntil(`${code} is logged`, () => code.test(service.log().slice(logged)));
-      }
-      const before = oracle.acknowledged;
-      await waitUntil('batches are accepted meanwhile', () => oracle.acknowledged >= before + 10);
-    } finally {
-      await end();
-    }
-    await load.stop();
-    expect(load.refusals).toEqual([]);
-    await waitUntil('it has recovered by itself', async () => {
-      const { database, buffer, flusher } = await health();
-      return database === 'healthy' && buffer.total_count === 0 && flusher.state === 'idle';
-    });
-    await oracle.check(api);
-  }, 90_000);
 }
 
 async function lockTask(connection: Connection, id: string): Promise<void> {
