@@ -109,6 +109,7 @@ async function openEngine({ config, logger, clock, files, random, lifecycle }: F
     {
       maxBufferSize: config.buffer.max_buffer_size,
       flushIntervalMs: config.buffer.flush_interval * 1000,
+      journalHeadroomBytes: config.journal.bytes_max / 2,
       holdMsMax: unknownParent === 'hold' ? config.buffer.hold_seconds_max * 1000 : undefined,
     },
     { backlog, buffer, journal, registry, quarantine, clock, logger, random },

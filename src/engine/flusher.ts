@@ -22,6 +22,8 @@ export interface FlusherOptions {
   maxBufferSize: number;
   /** A flush starts this long after the last one ended. */
   flushIntervalMs: number;
+  /** A flush starts when the journal has room for less than this: it releases segments. */
+  journalHeadroomBytes: number;
   /** How long a record waits for its parent before it is quarantined; undefined: not at all. */
   holdMsMax?: number | undefined;
 }
@@ -67,7 +69,7 @@ export interface FlushStatistics {
  * The second half of a record's way: buffer → storage → checkpoint.
  *
  * Modes:
- * - `idle`: waits for the timer, for `maxBufferSize` records, or for `flush`.
+ * - `idle`: waits for the timer, for `maxBufferSize` records, for a journal that fills up, or for `flush`.
  * - `flushing`: writes the set it took from the buffer, parents before what belongs to them, by key, in chunks.
  * - `retrying`, `paused`: storage does not take a chunk, which is tried again, for ever, with growing delays; in
  *   `paused` only a person can mend it. `flush` cuts a delay short.
@@ -140,10 +142,12 @@ export class Flusher {
     else this.#scheduleTimer();
   }
 
-  /** Says that records were accepted; a full buffer is flushed. */
+  /** Says that records were accepted; a full buffer is flushed, and what fills the journal. */
   noticeAccepted(): void {
-    const { buffer, backlog } = this.#parts;
-    if (buffer.waitingSize >= this.#options.maxBufferSize || backlog.isBehind) this.#demand();
+    const { buffer, backlog, journal } = this.#parts;
+    const { maxBufferSize, journalHeadroomBytes } = this.#options;
+    const isFilling = journal.refusal(journalHeadroomBytes) !== undefined;
+    if (buffer.waitingSize >= maxBufferSize || backlog.isBehind || isFilling) this.#demand();
   }
 
   /**

@@ -82,7 +82,7 @@ async function start(
     { files, clock, logger: silentLogger, registry },
   );
   flusher = new Flusher(
-    { maxBufferSize: 1000, flushIntervalMs, ...options },
+    { maxBufferSize: 1000, flushIntervalMs, journalHeadroomBytes: 0, ...options },
     { backlog, buffer, journal, registry, quarantine, clock, logger: silentLogger, random: () => random },
   );
   flusher.start();
