@@ -55,10 +55,12 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
           const api = new Api((instances[place] as ServiceProcess).url);
           await nextMillisecond();
           const chance = random();
-          if (chance < 0.7) await write(api, expected, buffered, pick(sessionIds), step, random);
-          else if (chance < 0.85) {
+          if (chance < 0.75) await write(api, expected, buffered, pick(sessionIds), step, random);
+          else if (chance < 0.82) {
             expect((await api.flush()).status).toBe(200);
             buffered.clear();
+          } else if (chance < 0.92) {
+            await flushBoth(instances, expected, pick([0, 1]));
           } else if (chance < 0.97) {
             if (await deleteSession(api, expected, pick(sessionIds))) buffered.clear();
           } else {
@@ -68,8 +70,7 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
             buffered.clear();
           }
         }
-        for (const instance of instances) expect((await new Api(instance.url).flush()).status).toBe(200);
-        for (const instance of instances) await expectStored(new Api(instance.url), expected);
+        await flushBoth(instances, expected, 0);
       }, 300_000);
     }
   });
@@ -124,6 +125,18 @@ async function deleteSession(api: Api, expected: Expected, id: string): Promise<
   expected.sessions.delete(id);
   for (const [key, { session_id }] of expected.tasks) if (session_id === id) expected.tasks.delete(key);
   return true;
+}
+
+/** Whoever flushes last brings nothing that is older than what the first one has stored. */
+async function flushBoth(
+  instances: readonly ServiceProcess[],
+  expected: Expected,
+  first: number,
+): Promise<void> {
+  const apis = instances.map(({ url }) => new Api(url));
+  for (const api of first === 0 ? apis : apis.toReversed()) expect((await api.flush()).status).toBe(200);
+  for (const buffered of expected.bufferedCounters) buffered.clear();
+  for (const api of apis) await expectStored(api, expected);
 }
 
 async function expectStored(api: Api, expected: Expected): Promise<void> {
