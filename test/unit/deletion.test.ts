@@ -75,6 +75,7 @@ async function start(unknownParent: UnknownParentPolicy = 'reject'): Promise<{ u
     {
       maxBufferSize: 100_000,
       flushIntervalMs: hourMs,
+      journalHeadroomBytes: 0,
       ...(unknownParent === 'hold' ? { holdMsMax: hourMs } : {}),
     },
     { backlog, buffer, journal, registry, quarantine, clock, logger: silentLogger, random: () => 0 },
