@@ -47,6 +47,8 @@ export async function startMariadb(): Promise<Mariadb> {
     `--port=${port}`,
     `--socket=${join(folder, 'socket')}`,
     `--pid-file=${pidFile}`,
+    // A server that starts deletes the temporary tables that it finds, which may be those of another.
+    `--tmpdir=${folder}`,
     '--innodb-flush-log-at-trx-commit=2',
   ];
   const start = (): Promise<void> => serve(command, folder, url);
