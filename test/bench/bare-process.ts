@@ -14,7 +14,7 @@ export async function runBare(program: BareProgram, ...args: string[]): Promise<
 export async function startBare(
   program: BareProgram,
   ...args: string[]
-): Promise<{ url: string } & AsyncDisposable> {
+): Promise<{ url: string; pid: number } & AsyncDisposable> {
   const child = spawnBare(program, args);
   let text = '';
   const decoder = new TextDecoder();
@@ -26,6 +26,7 @@ export async function startBare(
   const { url } = JSON.parse(text) as { url: string };
   return {
     url,
+    pid: child.pid,
     async [Symbol.asyncDispose]() {
       child.kill();
       await child.exited;

@@ -19,7 +19,7 @@ interface Profile {
 
 /**
  * Runs the source of the service under the load of accept-durable with the runtime's profiler and writes where the
- * time of the main thread goes. What the runtime does itself, such as JSON.parse, counts for what calls it.
+ * time of the main thread goes.
  */
 export async function writeProfile(checkout: string): Promise<void> {
   const before = machine();

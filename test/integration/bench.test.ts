@@ -17,7 +17,7 @@ describe('a run of the benchmark', () => {
   const mysqlUrl = process.env.TEST_MYSQL9_URL ?? process.env.TEST_MARIADB_URL;
   // Without a server the lines on MySQL are left out, as the tests on it are.
   const withMysql = storages.length > 1;
-  const names = ['accept-durable', ...(withMysql ? ['statements'] : [])];
+  const names = ['accept-durable', 'accept-durable.processor', ...(withMysql ? ['statements'] : [])];
 
   test('prints a table and writes the results that the documentation describes', async () => {
     const file = join(folder.path, 'results.json');

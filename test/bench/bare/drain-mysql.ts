@@ -19,7 +19,10 @@ const assignments = columns.map((column) => `${column} = VALUES(${column})`).joi
 const upsert = `INSERT INTO translation_tasks (${columns.join(', ')}) VALUES ? ON DUPLICATE KEY UPDATE ${assignments}`;
 
 const startedMs = performance.now();
+const before = process.cpuUsage();
 for (const rows of [...chunks, ...chunks]) await connection.query(upsert, [rows]);
 const seconds = (performance.now() - startedMs) / 1000;
+const { user, system } = process.cpuUsage(before);
+const written = 2 * Number(records);
 await connection.end();
-console.log(JSON.stringify({ perSecond: (2 * Number(records)) / seconds }));
+console.log(JSON.stringify({ perSecond: written / seconds, microseconds: (user + system) / written }));

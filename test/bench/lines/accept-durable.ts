@@ -2,15 +2,13 @@ import { startBare } from '../bare-process.ts';
 import { type Bench, parkedFlusher, type StorageKind } from '../bench.ts';
 import type { Family, Measurement } from '../line.ts';
 import { BatchRequests, sessionRequest } from '../load/batches.ts';
+import { contest } from '../load/contest.ts';
 import { withConnections } from '../load/http-connection.ts';
-import { median } from '../load/latencies.ts';
-import { fullLoad } from '../load/load.ts';
 
 const batchRecords = 500;
 export const connections = 16;
 /** So many different batches are sent again and again: the buffer keeps one entry a task, and does not grow. */
 const differentBatches = 20;
-const warmUpSeconds = 0.5;
 
 export const acceptDurable: Family = {
   name: 'accept-durable',
@@ -19,33 +17,41 @@ export const acceptDurable: Family = {
   limit:
     'bare/accept.ts under the same load: Bun.serve, JSON.parse, a compiled TypeBox check with the same schema, append, an fdatasync that all waiting requests share.',
   storages: ['sqlite'],
-  run: async (bench, storage) => [await acceptRate(bench, storage)],
+  run: acceptRate,
 };
 
-async function acceptRate(bench: Bench, storage: StorageKind): Promise<Measurement> {
+async function acceptRate(bench: Bench, storage: StorageKind): Promise<Measurement[]> {
   await using database = await bench.loadDatabase(storage);
   await using service = await bench.service(database.url, parkedFlusher);
   await using bare = await startBare('accept', bench.temporaryFolder());
   await prepare(service.url);
   const requests = repeatedBatches();
-  const rates = { service: [] as number[], bare: [] as number[] };
-  await load(service.url, requests, warmUpSeconds);
-  await load(bare.url, requests, warmUpSeconds);
-  for (let round = 0; round < bench.sizes.rounds; round += 1) {
-    rates.bare.push(await load(bare.url, requests, bench.sizes.loadSeconds));
-    rates.service.push(await load(service.url, requests, bench.sizes.loadSeconds));
-  }
-  return {
-    name: 'accept-durable',
-    what: 'accept, durable, 16 connections, batches of 500',
-    value: median(rates.service) * batchRecords,
-    unit: 'records/s',
-    limit: { value: median(rates.bare) * batchRecords, what: 'bare/accept.ts' },
-    targets: [{ of: 'ratio', atLeast: 0.8 }],
-    ciTargets: [{ of: 'ratio', atLeast: 0.4 }],
-    samples: bench.sizes.rounds,
-    note: await flushesSince(service.url),
-  };
+  const outcome = await contest(
+    { bare: { ...bare, requests }, service: { ...service, requests } },
+    { connections, seconds: bench.sizes.loadSeconds, rounds: bench.sizes.rounds },
+  );
+  return [
+    {
+      name: 'accept-durable',
+      what: 'accept, durable, 16 connections, batches of 500',
+      value: outcome.service.perSecond * batchRecords,
+      unit: 'records/s',
+      limit: { value: outcome.bare.perSecond * batchRecords, what: 'bare/accept.ts' },
+      targets: [{ of: 'ratio', atLeast: 0.8 }],
+      ciTargets: [{ of: 'ratio', atLeast: 0.4 }],
+      samples: bench.sizes.rounds,
+      note: await flushesSince(service.url),
+    },
+    {
+      name: 'accept-durable.processor',
+      what: 'processor time of the service to accept a record',
+      value: outcome.service.microseconds / batchRecords,
+      unit: 'µs',
+      limit: { value: outcome.bare.microseconds / batchRecords, what: 'bare/accept.ts' },
+      ciTargets: [{ of: 'ratio', atMost: 4 }],
+      samples: bench.sizes.rounds,
+    },
+  ];
 }
 
 /** Accepts the session of a load and flushes it, so that it is known to be stored. */
@@ -66,10 +72,6 @@ export function repeatedBatches(): (index: number) => Uint8Array {
   const batch = new BatchRequests(batchRecords);
   const requests = Array.from({ length: differentBatches }, (_, number) => batch.numbered(number));
   return (index) => requests[index % differentBatches] as Buffer;
-}
-
-function load(url: string, requests: (index: number) => Uint8Array, seconds: number): Promise<number> {
-  return fullLoad(url, { connections, seconds, requests });
 }
 
 /** That nothing was flushed during the load: it would be another measurement. */

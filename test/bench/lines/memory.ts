@@ -1,7 +1,7 @@
 import type { Bench, StorageKind } from '../bench.ts';
 import type { Family, Measurement } from '../line.ts';
 import { fullLoad } from '../load/load.ts';
-import { peakDuring, residentMb } from '../memory.ts';
+import { peakDuring, residentMb } from '../process-usage.ts';
 import { connections, prepare, repeatedBatches } from './accept-durable.ts';
 
 const idleSeconds = 1;

@@ -3,13 +3,12 @@ import { startBare } from '../bare-process.ts';
 import type { Bench, StorageKind } from '../bench.ts';
 import { storedSessionId, storedTaskId } from '../dataset.ts';
 import type { Family, Measurement } from '../line.ts';
+import { contest } from '../load/contest.ts';
 import { getRequest } from '../load/http-connection.ts';
-import { median } from '../load/latencies.ts';
-import { fullLoad } from '../load/load.ts';
+import type { Requests } from '../load/load.ts';
 
 const connections = 32;
 const differentIds = 1000;
-const warmUpSeconds = 0.3;
 
 export const pointReads: Family = {
   name: 'point-reads',
@@ -36,37 +35,30 @@ async function pointReadRates(bench: Bench, storage: StorageKind): Promise<Measu
     const idOf = list === 'sessions' ? storedSessionId : storedTaskId;
     const random = seededRandom(2);
     const ids = Array.from({ length: differentIds }, () => idOf(dataset, random));
-    const paths = {
-      service: (id: string) => `/api/v1/translation/${list}/${id}`,
-      bare: (id: string) => `/${list}?${id}`,
-    };
-    const rateOf = (url: string, pathOf: (id: string) => string, seconds: number): Promise<number> => {
+    const reading = (pathOf: (id: string) => string): Requests => {
       const requests = ids.map((id) => getRequest(pathOf(id)));
-      return fullLoad(url, {
-        connections,
-        seconds,
-        requests: (index) => requests[index % differentIds] as Uint8Array,
-      });
+      return (index) => requests[index % differentIds] as Uint8Array;
     };
-    await rateOf(service.url, paths.service, warmUpSeconds);
-    await rateOf(bare.url, paths.bare, warmUpSeconds);
-    const rates = { service: [] as number[], bare: [] as number[] };
-    for (let round = 0; round < bench.sizes.rounds; round += 1) {
-      rates.bare.push(await rateOf(bare.url, paths.bare, bench.sizes.loadSeconds));
-      rates.service.push(await rateOf(service.url, paths.service, bench.sizes.loadSeconds));
-    }
+    const outcome = await contest(
+      {
+        bare: { ...bare, requests: reading((id) => `/${list}?${id}`) },
+        service: { ...service, requests: reading((id) => `/api/v1/translation/${list}/${id}`) },
+      },
+      { connections, seconds: bench.sizes.loadSeconds, rounds: bench.sizes.rounds },
+    );
     lines.push({
       name: `point-reads.${list}`,
       what: `GET ${list}/{id} on MySQL, 32 connections`,
-      value: median(rates.service),
+      value: outcome.service.perSecond,
       unit: 'answers/s',
-      limit: { value: median(rates.bare), what: 'bare/select.ts' },
+      limit: { value: outcome.bare.perSecond, what: 'bare/select.ts' },
       targets: [
         { of: 'ratio', atLeast: 0.7 },
         { of: 'value', atLeast: 3000 },
       ],
       ciTargets: [{ of: 'ratio', atLeast: 0.25 }],
       samples: bench.sizes.rounds,
+      note: `processor time an answer: ${outcome.service.microseconds.toFixed(0)} µs, bare ${outcome.bare.microseconds.toFixed(0)} µs`,
     });
   }
   return lines;

@@ -1,7 +1,7 @@
 import type { Bench, StorageKind } from '../bench.ts';
 import { bigSessionId } from '../dataset.ts';
 import type { Family, Measurement } from '../line.ts';
-import { peakDuring, residentMb } from '../memory.ts';
+import { peakDuring, residentMb } from '../process-usage.ts';
 
 export const restore: Family = {
   name: 'restore',

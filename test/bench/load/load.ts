@@ -7,12 +7,12 @@ export type Requests = (index: number) => Uint8Array;
 
 /**
  * As many requests as get through: each connection sends its next one when it has its answer.
- * @returns requests a second.
+ * @returns how many, and how many a second.
  */
 export function fullLoad(
   url: string,
   { connections, seconds, requests }: { connections: number; seconds: number; requests: Requests },
-): Promise<number> {
+): Promise<{ count: number; perSecond: number }> {
   return withConnections(url, connections, async (opened) => {
     const startedMs = performance.now();
     const endMs = startedMs + seconds * 1000;
@@ -21,7 +21,7 @@ export function fullLoad(
       while (performance.now() < endMs) await connection.send(requests(sent++));
     };
     await Promise.all(opened.map(keepSending));
-    return (sent / (performance.now() - startedMs)) * 1000;
+    return { count: sent, perSecond: (sent / (performance.now() - startedMs)) * 1000 };
   });
 }
 
