@@ -4,7 +4,7 @@ import { type ServiceProcess, startServiceProcess } from '../support/service-pro
 import type { TestDatabase } from '../support/storages.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Dataset, openDataset } from './dataset.ts';
-import { MysqlServer } from './mysql-server.ts';
+import type { MysqlOfRun, MysqlServer } from './mysql-server.ts';
 import type { Sizes } from './sizes.ts';
 
 export const storageKinds = ['sqlite', 'mysql'] as const;
@@ -28,7 +28,7 @@ export class Bench implements AsyncDisposable {
   readonly #schema: string;
   readonly #closing = new AsyncDisposableStack();
   readonly #datasets = new Map<StorageKind, Promise<Dataset>>();
-  #mysql: Promise<MysqlServer> | undefined;
+  readonly #mysql: MysqlOfRun;
   /** Loads go to the dataset instead of an empty database. */
   readonly #loadsOntoDataset: boolean;
 
@@ -40,7 +40,7 @@ export class Bench implements AsyncDisposable {
     checkout: string;
     sizes: Sizes;
     dataFolder?: string | undefined;
-    mysql?: Promise<MysqlServer> | undefined;
+    mysql: MysqlOfRun;
     loadsOntoDataset?: boolean;
   }) {
     this.binary = join(given.checkout, 'dist/persistence-service');
@@ -52,13 +52,7 @@ export class Bench implements AsyncDisposable {
   }
 
   mysql(): Promise<MysqlServer> {
-    this.#mysql ??= MysqlServer.find(process.env);
-    return this.#mysql;
-  }
-
-  /** The server's description, if any line needed it. */
-  async mysqlDescription(): Promise<Record<string, string> | null> {
-    return this.#mysql === undefined ? null : await (await this.#mysql).description();
+    return this.#mysql.server();
   }
 
   /** An empty database with the service's tables; `await using` removes it. */

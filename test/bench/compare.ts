@@ -4,7 +4,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { Bench } from './bench.ts';
 import type { Line } from './line.ts';
 import { median } from './load/latencies.ts';
-import { MysqlServer } from './mysql-server.ts';
+import { MysqlOfRun } from './mysql-server.ts';
 import type { Options } from './options.ts';
 import { figure, machine, revisionOf, table, versions } from './report.ts';
 import { measureStep, stepsOf } from './run.ts';
@@ -37,9 +37,7 @@ export async function compare(
   const before = machine();
   using worktree = addWorktree(checkout, revision);
   build(worktree.path);
-  // Started once, and only if a line needs it.
-  const needsMysql = options.storages.includes('mysql');
-  const mysql = needsMysql ? MysqlServer.find(process.env) : undefined;
+  const mysql = new MysqlOfRun();
   const given = { sizes: sizesOf[options.form], dataFolder: options.dataFolder, mysql };
   await using here = new Bench({ ...given, checkout });
   await using there = new Bench({ ...given, checkout: worktree.path });
@@ -66,7 +64,7 @@ export async function compare(
     compared_with: revisionOf(worktree.path),
     turns,
     machine: before,
-    versions: versions(await here.mysqlDescription()),
+    versions: versions(await mysql.description()),
     lines,
   };
   await Bun.write(options.resultsFile, `${JSON.stringify(results, undefined, 2)}\n`);

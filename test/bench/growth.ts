@@ -7,7 +7,7 @@ import { judged } from './line.ts';
 import { acceptDurable } from './lines/accept-durable.ts';
 import { acceptSteady } from './lines/accept-steady.ts';
 import { reads } from './lines/reads.ts';
-import { MysqlServer } from './mysql-server.ts';
+import { MysqlOfRun } from './mysql-server.ts';
 import type { Options } from './options.ts';
 import { plotSvg } from './plot.ts';
 import { figure, machine, revisionOf } from './report.ts';
@@ -28,7 +28,7 @@ export async function writeGrowth(
 ): Promise<void> {
   const before = machine();
   const curves = new Map<string, Curve>();
-  const mysql = options.storages.includes('mysql') ? MysqlServer.find(process.env) : undefined;
+  const mysql = new MysqlOfRun();
   for (const storedTasks of tasksStored) {
     const sizes = { ...sizesOf[options.form], storedTasks, rounds: 1 };
     await using bench = new Bench({
@@ -43,16 +43,19 @@ export async function writeGrowth(
       console.error(`bench: ${storage} with ${storedTasks} tasks`);
     }
   }
-  const server = mysql === undefined ? null : await (await mysql).description();
   const table = markdownTable([
     ['stored tasks', 'unit', ...tasksStored.map((tasks) => tasks.toLocaleString('en'))],
     ...[...curves.values()].map(({ what, unit, values }) => [
       what,
       unit,
-      ...tasksStored.map((tasks) => figure(values.get(tasks) ?? Number.NaN)),
+      ...tasksStored.map((tasks) => figureAt(values, tasks)),
     ]),
   ]);
-  writeSection(checkout, 'growth', `${circumstances(revisionOf(checkout), before, server)}\n\n${table}`);
+  writeSection(
+    checkout,
+    'growth',
+    `${circumstances(revisionOf(checkout), before, await mysql.description())}\n\n![Milliseconds over stored tasks](performance.svg)\n\n${table}`,
+  );
   const plotted = [...curves.values()]
     .filter(({ unit }) => unit === 'ms')
     .filter(({ what }) => isPlotted(what));
@@ -63,14 +66,14 @@ async function linesAt(bench: Bench, storage: StorageKind): Promise<Line[]> {
   const dataset = await bench.dataset(storage);
   const measurements = await reads.run(bench, storage);
   try {
-    for (const { value, ...rest } of await acceptDurable.run(bench, storage)) {
-      measurements.push({
-        ...rest,
-        value,
-        name: `accept-durable-${storage}`,
-        what: `${rest.what}, on ${storage}`,
-      });
-    }
+    const accepts = await acceptDurable.run(bench, storage);
+    measurements.push(
+      ...accepts.map((line) => ({
+        ...line,
+        name: `${line.name}-${storage}`,
+        what: `${line.what}, on ${storage}`,
+      })),
+    );
     measurements.push(...(await acceptSteady.run(bench, storage)));
   } finally {
     await removeLoad(storage, dataset);
@@ -85,6 +88,12 @@ function addTo(curves: Map<string, Curve>, tasks: number, { name, what, unit, va
   const curve = curves.get(name) ?? { what: shortened(what), unit, values: new Map() };
   curve.values.set(tasks, value);
   curves.set(name, curve);
+}
+
+/** Blank where a size has too little for the page. */
+function figureAt(values: ReadonlyMap<number, number>, tasks: number): string {
+  const value = values.get(tasks);
+  return value === undefined ? '' : figure(value);
 }
 
 function shortened(what: string): string {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Bench } from './bench.ts';
 import { compare } from './compare.ts';
 import { writeGrowth } from './growth.ts';
+import { MysqlOfRun } from './mysql-server.ts';
 import { type Options, parseOptions, usage } from './options.ts';
 import { writeProfile } from './profile.ts';
 import { linesTable, machine, notes, type Results, revisionOf, versions } from './report.ts';
@@ -38,7 +39,8 @@ async function measure(options: Options): Promise<number> {
   const { form, dataFolder, resultsFile, ci } = options;
   const startedMs = performance.now();
   const before = machine();
-  await using bench = new Bench({ checkout, sizes: sizesOf[form], dataFolder });
+  const mysql = new MysqlOfRun();
+  await using bench = new Bench({ checkout, sizes: sizesOf[form], dataFolder, mysql });
   const lines = await measureAll(bench, options);
   const results: Results = {
     date: new Date().toISOString(),
@@ -46,7 +48,7 @@ async function measure(options: Options): Promise<number> {
     seconds: Math.round((performance.now() - startedMs) / 1000),
     revision: revisionOf(checkout),
     machine: before,
-    versions: versions(await bench.mysqlDescription()),
+    versions: versions(await mysql.description()),
     lines,
   };
   await Bun.write(resultsFile, `${JSON.stringify(results, undefined, 2)}\n`);

@@ -109,6 +109,21 @@ export class MysqlServer {
   }
 }
 
+/** The server of a run, looked for when the first line needs it. */
+export class MysqlOfRun {
+  #server: Promise<MysqlServer> | undefined;
+
+  server(): Promise<MysqlServer> {
+    this.#server ??= MysqlServer.find(process.env);
+    return this.#server;
+  }
+
+  /** Null when no line needed it. */
+  async description(): Promise<Record<string, string> | null> {
+    return this.#server === undefined ? null : await (await this.#server).description();
+  }
+}
+
 export interface StatementCounter {
   /** As DATABASE_URL: what is sent through it is counted. */
   url: string;
