@@ -1,6 +1,6 @@
-const width = 900;
+const width = 1000;
 const height = 480;
-const margin = { left: 70, right: 330, top: 20, bottom: 50 };
+const margin = { left: 70, right: 430, top: 20, bottom: 50 };
 const colors = [
   '#1f77b4',
   '#d62728',

@@ -76,9 +76,14 @@ export function repeatedBatches(): (index: number) => Uint8Array {
 
 /** That nothing was flushed during the load: it would be another measurement. */
 async function flushesSince(url: string): Promise<string> {
-  const answer = await fetch(`${url}/api/v1/persistence/stats`);
-  const { performance } = (await answer.json()) as { performance: { total_flush_count: number } };
-  const flushes = performance.total_flush_count - 1;
-  if (flushes > 0) throw new Error(`${flushes} flushes ran during a load that was to have none`);
+  const ask = async <Body>(path: string): Promise<Body> =>
+    (await (await fetch(`${url}${path}`)).json()) as Body;
+  const { flusher } = await ask<{ flusher: { state: string } }>('/health');
+  const { performance } = await ask<{ performance: { total_flush_count: number } }>(
+    '/api/v1/persistence/stats',
+  );
+  if (flusher.state !== 'idle' || performance.total_flush_count > 1) {
+    throw new Error('A flush ran during a load that was to have none');
+  }
   return 'no flush ran meanwhile';
 }
