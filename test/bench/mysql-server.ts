@@ -13,7 +13,7 @@ export class MysqlServer {
   /** The one that the environment names, or a MariaDB of our own, which ends with this process. */
   static async find(environment: NodeJS.ProcessEnv): Promise<MysqlServer> {
     return new MysqlServer(
-      environment.BENCH_MYSQL_URL || environment.TEST_MYSQL9_URL || (await startMariadb()),
+      environment.BENCH_MYSQL_URL || environment.TEST_MYSQL9_URL || (await startMariadb()).url,
     );
   }
 
