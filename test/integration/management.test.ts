@@ -225,6 +225,8 @@ for (const storage of storages) {
         aSession({ session_id: `s-${index}`, status: 'failed' }),
       );
       await new Api(one.url).sessions(ofMany);
+      // Either may be the one that cleans up.
+      await new Api(one.url).flush();
       const cleanUps = [one, two, one, two].map(({ url }) =>
         new Api(url).post<CleanedUp & ErrorAnswer>(`${base}/sessions/cleanup`, { failed_days: 0 }),
       );
