@@ -9,7 +9,7 @@ import { storages } from '../support/storages.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const rounds = isLongForm ? 200 : 4;
+const rounds = isLongForm ? 200 : 3;
 
 for (const storage of storages) {
   describe(`kill -9 on ${storage.name}`, () => {

@@ -144,7 +144,7 @@ const onOwnServer: Fault<OwnScene>[] = [
     async begin(scene) {
       const undo = await changed(
         scene,
-        'SET GLOBAL max_allowed_packet = 16384',
+        'SET GLOBAL max_allowed_packet = 4096',
         'SET GLOBAL max_allowed_packet = 16777216',
       );
       await reconnect(scene);

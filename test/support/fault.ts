@@ -49,6 +49,7 @@ export function testFault<Scene extends ServiceUnderLoad>(
           return state === shows.state && last_error_class === shows.last_error_class;
         });
       }
+      if (shows === undefined) expect((await api.flush()).status).toBe(200);
       if (code !== undefined) {
         await waitUntil(`${code} is logged`, () => code.test(service.log().slice(logged)));
       }
