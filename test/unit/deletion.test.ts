@@ -278,6 +278,19 @@ describe('after a deletion was accepted', () => {
     expect(await sqlite.read(tasks, task.task_id)).toMatchObject({ session_id: other.session_id });
   });
 
+  test('a session whose id only looks the same is not concerned', async () => {
+    const alike = ['a', 'a ', 'A', 'á'];
+    await send(sessions, ...alike.map((session_id) => aSession({ session_id })));
+    await flush();
+    await deleted('a');
+    for (const id of alike.slice(1)) {
+      expect(await intake.exists(sessions, id)).toBe(true);
+      await send(tasks, aTask(id));
+    }
+    await flush();
+    expect(await Promise.all(alike.map(storedTasks))).toEqual([0, 1, 1, 1]);
+  });
+
   test('and one of a deletion that the disk refused is accepted no more, like everything', async () => {
     const id = await aStoredSession(1);
     files.fail('sync');
