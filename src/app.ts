@@ -9,6 +9,8 @@ import type { BufferStatisticsParts } from './modules/persistence/buffer-statist
 import { firstApiNames, firstApiPrefix, persistenceRoutes } from './modules/persistence/index.ts';
 import type { Health } from './modules/system/health.ts';
 import { systemRoutes } from './modules/system/index.ts';
+import type { QuarantineService } from './modules/system/quarantine.ts';
+import { quarantineRoutes } from './modules/system/quarantine-routes.ts';
 import { translationRoutes, writeRoutes } from './modules/translation/index.ts';
 import { managementRoutes } from './modules/translation/management-routes.ts';
 import type { Removal } from './modules/translation/removal.ts';
@@ -19,6 +21,7 @@ export interface AppParts {
   translation: TranslationService;
   removal: Removal;
   health: Health;
+  quarantine: QuarantineService;
   statistics: BufferStatisticsParts;
   metrics: Registry;
   /** The configuration, without its secrets. */
@@ -32,6 +35,7 @@ export function createApp({
   translation,
   removal,
   health,
+  quarantine,
   statistics,
   metrics,
   config,
@@ -47,6 +51,7 @@ export function createApp({
     .use(openApi())
     .use(apiPages())
     .use(systemRoutes({ health, metrics, config }))
+    .use(quarantineRoutes(quarantine, bodyBytesMax))
     .use(writeRoutes('/api/v1/translation', translation, bodyBytesMax))
     .use(translationRoutes(translation, logger))
     .use(managementRoutes(translation, removal, bodyBytesMax))

@@ -10,8 +10,9 @@ import { Intake } from './engine/intake.ts';
 import { Quarantine } from './engine/quarantine.ts';
 import { WriteBuffer } from './engine/write-buffer.ts';
 import { Journal, type JournalOptions } from './journal/journal.ts';
-import { createMetrics, observeEngine } from './modules/system/gauges.ts';
+import { createMetrics, observeEngine, observeQuarantine } from './modules/system/gauges.ts';
 import { Health } from './modules/system/health.ts';
+import { QuarantineService } from './modules/system/quarantine.ts';
 import { sessions, tasks, translationCollections } from './modules/translation/records.ts';
 import { RecoveryLog } from './modules/translation/recovery.ts';
 import { Removal } from './modules/translation/removal.ts';
@@ -141,6 +142,8 @@ function appParts({ config, logger, clock, startedAtMs }: Foundation, engine: En
   const metrics = createMetrics();
   const totals = new Totals(clock);
   observeEngine(metrics, observed);
+  const quarantine = new QuarantineService({ ...engine, logger });
+  observeQuarantine(metrics, engine.quarantine, quarantine);
   return {
     translation: new TranslationService({
       ...engine,
@@ -162,6 +165,7 @@ function appParts({ config, logger, clock, startedAtMs }: Foundation, engine: En
       },
     }),
     health: new Health(observed),
+    quarantine,
     statistics: observed,
     config: redacted(config),
     metrics,

@@ -111,7 +111,7 @@ export function decodeFile(bytes: Uint8Array): RecordFile | FrameFile {
   throw new Error('It has not the fields that a file of the quarantine has');
 }
 
-function isRecordFile(content: RecordFile | FrameFile): content is RecordFile {
+export function isRecordFile(content: RecordFile | FrameFile): content is RecordFile {
   return 'record' in content;
 }
 

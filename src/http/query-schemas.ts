@@ -26,6 +26,22 @@ export function QueryInteger(
   });
 }
 
+const pageSizeDefault = 20;
+const pageSizeMax = 100;
+
+/** The parameters of a list that is read in pages. */
+export const pageQuery = {
+  page: Type.Optional(QueryInteger({ description: 'Page, from 1.', examples: [1] })),
+  page_size: Type.Optional(
+    QueryInteger({ description: 'Items a page; 20 if not given, above 100 means 100.', examples: [20] }),
+  ),
+};
+
+/** How many items a page has; a parameter is the text of digits, until here. */
+export function pageSizeOf({ page_size = pageSizeDefault }: { page_size?: number | undefined }): number {
+  return Math.min(Number(page_size), pageSizeMax);
+}
+
 TypeRegistry.Set<Limits>(
   kind,
   ({ minimum, maximum }, value) =>

@@ -8,6 +8,7 @@ export const errorCodes = {
   VALIDATION_FAILED: 'The request is well formed, but a value breaks a rule; errors[] names each field.',
   SESSION_NOT_FOUND: 'A batch of tasks names a session that was never accepted.',
   TASK_SESSION_MISMATCH: 'A batch names another session for a task that already belongs to one.',
+  QUARANTINE_REFUSED: 'A record of the quarantine was tried again, and is refused again; it stays there.',
   NOT_FOUND: 'No record has this id.',
   ROUTE_NOT_FOUND: 'No endpoint has this method and path.',
   CLEANUP_RUNNING: 'A clean-up is running already, of this instance or of another on the same database.',

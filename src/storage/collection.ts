@@ -28,10 +28,15 @@ export interface Collection {
   /** The collection a record belongs to; a record without its parent is not stored. */
   parent?: { collection: string; field: string };
   fields: readonly Field[];
+  /** The schema that its records were validated by. */
+  schema: TObject;
 }
 
 /** Derives a collection from the schema that validates, types and documents its records. */
-export function defineCollection(definition: Omit<Collection, 'fields'>, schema: TObject): Collection {
+export function defineCollection(
+  definition: Omit<Collection, 'fields' | 'schema'>,
+  schema: TObject,
+): Collection {
   const required = new Set(schema.required);
   const fields = Object.entries(schema.properties).map(([name, property]): Field => {
     const { [Kind]: kind, 'x-merge': merge, 'x-initial': initial } = property as unknown as FieldSchema;
@@ -43,7 +48,7 @@ export function defineCollection(definition: Omit<Collection, 'fields'>, schema:
       initial: initial ?? null,
     };
   });
-  return { ...definition, fields };
+  return { ...definition, fields, schema };
 }
 
 /** The largest batch: the specification's limit. */

@@ -19,6 +19,7 @@ type Ask = (api: Api) => Promise<Answer<ErrorAnswer>>;
 
 const nowhere = 'mysql://nobody@127.0.0.1:1/none';
 const base = '/api/v1/translation';
+const quarantine = '/api/v1/system/quarantine';
 /** How long a deletion may wait for storage. */
 const deletionLimitMs = 60_000;
 /** The writes of both APIs. */
@@ -224,11 +225,13 @@ test('what is wrong with a request is refused by every endpoint that takes it', 
   );
   broken.push(...changesOf(session.session_id, '{"status": '));
   broken.push((one) => one.post(`${base}/sessions/cleanup`, '{'));
+  broken.push((one) => one.post(`${quarantine}/unknown/retry`, '{'));
   await expectAll(api, broken, 400, 'INVALID_JSON');
   const large = [{ text: 'x'.repeat(2000) }];
   const tooLarge = batchesOf({ sessions: large, tasks: large });
   tooLarge.push(...changesOf(session.session_id, large));
   tooLarge.push((one) => one.post(`${base}/sessions/cleanup`, large));
+  tooLarge.push((one) => one.post(`${quarantine}/unknown/retry`, large));
   await expectAll(api, tooLarge, 413, 'BODY_TOO_LARGE');
   const bad = { sessions: [{ ...session, status: 'no' }], tasks: [{ ...task, row_index: -1 }] };
   const invalid = batchesOf(bad);
@@ -237,9 +240,18 @@ test('what is wrong with a request is refused by every endpoint that takes it', 
   invalid.push((one) => one.delete(`${base}/sessions/cleanup?mode=no`));
   invalid.push((one) => one.delete(`${base}/sessions/${session.session_id}?mode=no`));
   invalid.push((one) => one.get(`${base}/stats?fresh=no`));
+  invalid.push((one) => one.get(`${quarantine}?page=0`));
+  invalid.push((one) => one.post(`${quarantine}/unknown/retry`, { record: 'no' }));
+  invalid.push((one) => one.post(`${quarantine}/retry?code=`));
+  invalid.push((one) => one.delete(quarantine));
   await expectAll(api, invalid, 422, 'VALIDATION_FAILED');
-  const unknown: Ask = (one) => one.delete(`${base}/sessions/unknown`);
-  await expectAll(api, [unknown, ...changesOf('unknown')], 404, 'NOT_FOUND');
+  const unknown: Ask[] = [
+    (one) => one.delete(`${base}/sessions/unknown`),
+    (one) => one.get(`${quarantine}/unknown`),
+    (one) => one.post(`${quarantine}/unknown/retry`),
+    (one) => one.delete(`${quarantine}/unknown`),
+  ];
+  await expectAll(api, [...unknown, ...changesOf('unknown')], 404, 'NOT_FOUND');
   const ofTasks = (tasks: unknown[]) =>
     prefixes.map(
       (prefix): Ask =>

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { Type } from '@sinclair/typebox';
 import fc from 'fast-check';
 import { sessions, tasks } from '../../src/modules/translation/records.ts';
 import {
@@ -20,6 +21,7 @@ const collection: Collection = {
     { name: 'note', kind: 'Text', merge: 'newest', required: false, initial: null },
     { name: 'done', kind: 'Whole', merge: 'greatest', required: false, initial: 0 },
   ],
+  schema: Type.Object({}),
 };
 
 const base = { id: 'a', owner: 'o' };

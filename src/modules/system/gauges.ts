@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { flusherModes } from '../../engine/flusher.ts';
+import type { Quarantine } from '../../engine/quarantine.ts';
 import type { HealthParts } from './health.ts';
+import type { QuarantineService } from './quarantine.ts';
 
 /** Default metrics that the Bun runtime reports wrongly. */
 const misleading = /^(nodejs_gc_|nodejs_active_|process_virtual_memory_bytes$|process_heap_bytes$)/;
@@ -15,9 +17,9 @@ export function createMetrics(): Registry {
   return registry;
 }
 
-/** Shows buffer, flusher, journal and quarantine; each value is read when it is asked for. */
+/** Shows buffer, flusher and journal; each value is read when it is asked for. */
 export function observeEngine(registry: Registry, parts: HealthParts): void {
-  const { backlog, buffer, flusher, journal, quarantine, counted } = parts;
+  const { backlog, buffer, flusher, journal, counted } = parts;
   const registers = [registry];
   new Gauge({
     name: 'persistence_buffer_size',
@@ -90,12 +92,52 @@ export function observeEngine(registry: Registry, parts: HealthParts): void {
       this.set(backlog.isBehind ? 1 : 0);
     },
   });
+}
+
+/** Shows what is in the quarantine, and what has come and gone since the start. */
+export function observeQuarantine(
+  registry: Registry,
+  quarantine: Quarantine,
+  { counts }: Pick<QuarantineService, 'counts'>,
+): void {
+  const registers = [registry];
   new Gauge({
     name: 'persistence_quarantine_records',
     help: 'Records that storage refuses for good',
+    labelNames: ['collection', 'code'],
     registers,
     collect() {
-      this.set(quarantine.size);
+      this.reset();
+      for (const { collection, code } of quarantine.entries) this.inc({ collection: collection ?? '', code });
+    },
+  });
+  new Counter({
+    name: 'persistence_quarantine_added_total',
+    help: 'Records put into the quarantine',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(quarantine.added);
+    },
+  });
+  new Counter({
+    name: 'persistence_quarantine_retried_total',
+    help: 'Quarantined records that were tried again',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset();
+      this.inc({ outcome: 'stored' }, counts.stored);
+      this.inc({ outcome: 'refused' }, counts.refused);
+    },
+  });
+  new Counter({
+    name: 'persistence_quarantine_discarded_total',
+    help: 'Quarantined records that were discarded',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(counts.discarded);
     },
   });
 }

@@ -3,6 +3,7 @@ import type { Accepted as AcceptedBatch } from '../../engine/intake.ts';
 import { jsonParser, noBytes } from '../../http/json-body.ts';
 import { streamedJson } from '../../http/json-stream.ts';
 import { errorsOf } from '../../http/openapi-errors.ts';
+import { pageSizeOf } from '../../http/query-schemas.ts';
 import { formatSecond } from '../../platform/instant.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { batchRecordsMax, type Collection } from '../../storage/collection.ts';
@@ -36,9 +37,6 @@ import {
 } from './model.ts';
 import { sessions, tasks } from './records.ts';
 import type { TranslationService } from './service.ts';
-
-const pageSizeDefault = 20;
-const pageSizeMax = 100;
 
 /** The routes that write: those of `/api/v1/translation`, and the same under the prefix of the first API. */
 export function writeRoutes<const Prefix extends string>(
@@ -284,13 +282,13 @@ interface ListingQuery {
 }
 
 function listingOf(
-  { page, page_size = pageSizeDefault, cursor, sort_by, order }: ListingQuery,
+  { page, page_size, cursor, sort_by, order }: ListingQuery,
   usualOrder: Listing['order'],
 ): Listing {
   return {
     // The text of digits, until here.
     page: page === undefined ? undefined : Number(page),
-    pageSize: Math.min(Number(page_size), pageSizeMax),
+    pageSize: pageSizeOf({ page_size }),
     cursor,
     sortBy: sort_by ?? 'created_at',
     order: order ?? usualOrder,

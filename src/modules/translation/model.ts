@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { t } from 'elysia';
 import { Count, Nullable, OneOf, Time } from '../../http/answer-schemas.ts';
-import { QueryInteger } from '../../http/query-schemas.ts';
+import { pageQuery } from '../../http/query-schemas.ts';
 import { batchRecordsMax } from '../../storage/collection.ts';
 import { Choice, Instant } from '../../storage/field.ts';
 import {
@@ -89,10 +89,7 @@ const cursorExample = 'WyJjcmVhdGVkX2F0IiwiZGVzYyIsMTc1OTIyNzMzMDAwMCwidGFza18wM
 
 const listing = {
   ...fresh,
-  page: t.Optional(QueryInteger({ description: 'Page, from 1.', examples: [1] })),
-  page_size: t.Optional(
-    QueryInteger({ description: 'Items a page; 20 if not given, above 100 means 100.', examples: [20] }),
-  ),
+  ...pageQuery,
   cursor: t.Optional(
     t.String({
       description: 'next_cursor of an earlier page, instead of page: stable and quick however deep.',
