@@ -93,7 +93,8 @@ const files: DurableFiles = {
       close: () => file.close(),
     };
   },
-  replace: (path, bytes) => perform('checkpoint', () => systemFiles.replace(path, bytes)),
+  overwrite: (path, position, bytes) =>
+    perform('checkpoint', () => systemFiles.overwrite(path, position, bytes)),
   truncate: (path, bytes) => perform('truncate', () => systemFiles.truncate(path, bytes)),
   remove: (path) => perform('remove', () => systemFiles.remove(path)),
   syncFolder: (path) => perform('sync folder', () => systemFiles.syncFolder(path)),
