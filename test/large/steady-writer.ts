@@ -50,17 +50,12 @@ export class SteadyWriter {
 
   async #send(tasks: readonly TaskRecord[]): Promise<void> {
     const startMs = performance.now();
-    const waitedBeforeMs = this.#waitedForProcessorMs();
+    const waits = [this.#service.pid, process.pid].map((pid) => ({ pid, before: waitsOf(pid) }));
     const { status, body } = await this.#api.tasks(tasks);
     const latencyMs = performance.now() - startMs;
     this.#latenciesMs.push(latencyMs);
-    // A thread that has ended takes its waits with it.
-    this.#heldUpMs.push(latencyMs - Math.max(0, this.#waitedForProcessorMs() - waitedBeforeMs));
+    this.#heldUpMs.push(waits.reduce((left, { pid, before }) => left - waitedMs(pid, before), latencyMs));
     if (status !== 200) this.#refused.push(body);
-  }
-
-  #waitedForProcessorMs(): number {
-    return waitedForProcessorMs(this.#service.pid) + waitedForProcessorMs(process.pid);
   }
 }
 
@@ -71,20 +66,33 @@ export function latencies(eachMs: readonly number[]): Latencies {
   return { count: sorted.length, median: at(0.5), p99: at(0.99), largest: at(1 - 1 / (2 * sorted.length)) };
 }
 
-/**
- * How long a process's threads could run and were not let, since its start; those of SQLite aside, for which no batch
- * may wait. 0 where the system does not say.
- */
-function waitedForProcessorMs(pid: number): number {
+/** How long each thread of a process could run and was not let, by its id, in nanoseconds. */
+type Waits = ReadonlyMap<number, number>;
+
+/** Those of SQLite are left out: no batch may wait for them. Empty where the system does not say. */
+function waitsOf(pid: number): Waits {
   const threads = `/proc/${pid}/task`;
-  let waitedNs = 0;
+  const waits = new Map<number, number>();
   for (const thread of existsSync(threads) ? readdirSync(threads) : []) {
     const read = (file: string): string => readFileSync(join(threads, thread, file), 'utf8');
     try {
-      if (read('comm').trim() !== 'Worker') waitedNs += Number(read('schedstat').split(' ')[1]);
+      if (read('comm').trim() !== 'Worker')
+        waits.set(Number(thread), Number(read('schedstat').split(' ')[1]));
     } catch {
       // The thread has ended meanwhile.
     }
   }
-  return waitedNs / 1e6;
+  return waits;
+}
+
+/** What a request may have waited since: for the main thread, and for one other that helps it. */
+function waitedMs(pid: number, before: Waits): number {
+  let main = 0;
+  let helper = 0;
+  for (const [thread, waitedNs] of waitsOf(pid)) {
+    const sinceNs = waitedNs - (before.get(thread) ?? 0);
+    if (thread === pid) main = sinceNs;
+    else helper = Math.max(helper, sinceNs);
+  }
+  return (main + helper) / 1e6;
 }
