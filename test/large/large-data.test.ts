@@ -27,10 +27,11 @@ const usualBatches = isLarge ? 100 : 50;
 /** What no batch may take longer than. */
 const batchLimitMs = 100;
 
-/** What the service does to batches it does in every round; what else the machine does it does in some. */
 function expectNotHeldUp(rounds: readonly Written[]): void {
-  for (const { refused } of rounds) expect(refused).toEqual([]);
-  expect(Math.min(...rounds.map(({ largestHeldUp }) => largestHeldUp))).toBeLessThan(batchLimitMs);
+  for (const { refused, largestHeldUp } of rounds) {
+    expect(refused).toEqual([]);
+    expect(largestHeldUp).toBeLessThan(batchLimitMs);
+  }
 }
 
 const base = '/api/v1/translation';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { TaskRecord } from '../../src/modules/translation/records.ts';
 import { Api } from '../support/api.ts';
 import type { ServiceProcess } from '../support/service-process.ts';
+import { BareDisk } from './bare-disk.ts';
 
 /** Of many latencies, in milliseconds. */
 export interface Latencies {
@@ -13,8 +14,13 @@ export interface Latencies {
 }
 
 export interface Written extends Latencies {
-  /** The largest without the time in which service or test could have run, and had no processor to run on. */
+  /**
+   * The largest without what no service could have helped: the time in which service or test could have run, and had
+   * no processor to run on; and what a bare durable write took on the same disk meanwhile.
+   */
   largestHeldUp: number;
+  /** The longest bare write during a batch. */
+  largestBareWrite: number;
   /** The errors of batches that were not accepted. */
   refused: readonly unknown[];
 }
@@ -24,14 +30,16 @@ export class SteadyWriter {
   readonly #service: ServiceProcess;
   readonly #api: Api;
   readonly #sent: Promise<void>[] = [];
-  readonly #latenciesMs: number[] = [];
-  readonly #heldUpMs: number[] = [];
+  /** When each batch was under way, and for how long of that a processor was missing. */
+  readonly #batches: { startMs: number; endMs: number; waitedMs: number }[] = [];
+  readonly #disk = new BareDisk();
   readonly #refused: unknown[] = [];
   readonly #timer: Timer;
 
   constructor(service: ServiceProcess, intervalMs: number, batch: (number: number) => TaskRecord[]) {
     this.#service = service;
     this.#api = new Api(service.url);
+    this.#disk.start();
     this.#timer = setInterval(() => this.#sent.push(this.#send(batch(this.#sent.length))), intervalMs);
   }
 
@@ -44,17 +52,27 @@ export class SteadyWriter {
   async stop(): Promise<Written> {
     clearInterval(this.#timer);
     await Promise.all(this.#sent);
-    const { largest: largestHeldUp } = latencies(this.#heldUpMs);
-    return { ...latencies(this.#latenciesMs), largestHeldUp, refused: this.#refused };
+    await this.#disk.stop();
+    const bareMs = this.#batches.map(({ startMs, endMs }) => this.#disk.longestBetween(startMs, endMs));
+    const latenciesMs = this.#batches.map(({ startMs, endMs }) => endMs - startMs);
+    const heldUpMs = this.#batches.map(
+      ({ startMs, endMs, waitedMs }, index) => endMs - startMs - waitedMs - (bareMs[index] ?? 0),
+    );
+    return {
+      ...latencies(latenciesMs),
+      largestHeldUp: latencies(heldUpMs).largest,
+      largestBareWrite: latencies(bareMs).largest,
+      refused: this.#refused,
+    };
   }
 
   async #send(tasks: readonly TaskRecord[]): Promise<void> {
     const startMs = performance.now();
     const waits = [this.#service.pid, process.pid].map((pid) => ({ pid, before: waitsOf(pid) }));
     const { status, body } = await this.#api.tasks(tasks);
-    const latencyMs = performance.now() - startMs;
-    this.#latenciesMs.push(latencyMs);
-    this.#heldUpMs.push(waits.reduce((left, { pid, before }) => left - waitedMs(pid, before), latencyMs));
+    const endMs = performance.now();
+    const missingMs = waits.reduce((sum, { pid, before }) => sum + waitedMs(pid, before), 0);
+    this.#batches.push({ startMs, endMs, waitedMs: missingMs });
     if (status !== 200) this.#refused.push(body);
   }
 }
