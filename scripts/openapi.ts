@@ -3,13 +3,18 @@
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { type AppParts, createApp } from '../src/app.ts';
+import { RequestLimit } from '../src/http/request-limit.ts';
 
 export const documentFile = join(import.meta.dir, '../docs/openapi.json');
 
 /** The document of the routes as they are in the source, as text. */
 export async function currentDocument(): Promise<string> {
   // The routes describe themselves; nothing behind them is asked.
-  const parts: Partial<AppParts> = { metrics: new Registry(), bodyBytesMax: 1 };
+  const parts: Partial<AppParts> = {
+    metrics: new Registry(),
+    bodyBytesMax: 1,
+    requestLimit: new RequestLimit({ requestsMax: 1, bytesMax: 1 }),
+  };
   const answer = await createApp(parts as AppParts).handle(new Request('http://localhost/openapi.json'));
   return textOf(await answer.json());
 }

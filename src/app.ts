@@ -5,6 +5,7 @@ import { errorAnswers } from './http/errors.ts';
 import { requestMetrics } from './http/metrics.ts';
 import { openApi } from './http/openapi.ts';
 import { requestIds } from './http/request-id.ts';
+import { type RequestLimit, requestLimits } from './http/request-limit.ts';
 import type { BufferStatisticsParts } from './modules/persistence/buffer-statistics.ts';
 import { firstApiNames, firstApiPrefix, persistenceRoutes } from './modules/persistence/index.ts';
 import type { Health } from './modules/system/health.ts';
@@ -28,6 +29,7 @@ export interface AppParts {
   config: Record<string, unknown>;
   logger: Logger;
   bodyBytesMax: number;
+  requestLimit: RequestLimit;
 }
 
 /** The HTTP application: every route, and what all of them share. */
@@ -41,6 +43,7 @@ export function createApp({
   config,
   logger,
   bodyBytesMax,
+  requestLimit,
 }: AppParts) {
   // Host names shorter than four letters are names too, such as `db`.
   // Compiled at once: a schema that does not compile is found at the start, not by a request.
@@ -48,6 +51,7 @@ export function createApp({
     .use(requestIds)
     .use(requestMetrics(metrics))
     .use(errorAnswers(logger))
+    .use(requestLimits(requestLimit, metrics))
     .use(openApi())
     .use(apiPages())
     .use(systemRoutes({ health, metrics, config }))

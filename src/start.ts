@@ -9,6 +9,7 @@ import { Flusher } from './engine/flusher.ts';
 import { Intake } from './engine/intake.ts';
 import { Quarantine } from './engine/quarantine.ts';
 import { WriteBuffer } from './engine/write-buffer.ts';
+import { RequestLimit } from './http/request-limit.ts';
 import { Journal, type JournalOptions } from './journal/journal.ts';
 import { createMetrics, observeEngine, observeQuarantine } from './modules/system/gauges.ts';
 import { Health } from './modules/system/health.ts';
@@ -60,7 +61,7 @@ export async function startService(config: Config, given: StartParts): Promise<S
   try {
     const engine = await openEngine(foundation);
     const parts = appParts(foundation, engine);
-    const service = listen(foundation, engine, createApp(parts));
+    const service = listen(foundation, engine, createApp(parts), parts.requestLimit);
     startSchedule(foundation, parts.removal);
     return service;
   } catch (error) {
@@ -171,11 +172,20 @@ function appParts({ config, logger, clock, startedAtMs }: Foundation, engine: En
     metrics,
     logger,
     bodyBytesMax: config.service.body_bytes_max,
+    requestLimit: new RequestLimit({
+      requestsMax: config.service.concurrent_requests_max,
+      bytesMax: config.service.concurrent_bytes_max,
+    }),
   };
 }
 
 /** Takes requests, and starts the flusher. */
-function listen({ config, logger, clock, lifecycle }: Foundation, engine: Engine, app: App): Service {
+function listen(
+  { config, logger, clock, lifecycle }: Foundation,
+  engine: Engine,
+  app: App,
+  limit: RequestLimit,
+): Service {
   const server = Bun.serve({
     hostname: config.service.host,
     port: config.service.port,
@@ -186,7 +196,7 @@ function listen({ config, logger, clock, lifecycle }: Foundation, engine: Engine
     development: false,
     // Two services that share a port would each take a part of the requests.
     reusePort: false,
-    fetch: app.fetch,
+    fetch: limit.counting(app.fetch),
     error(error) {
       logger.error('A request failed outside of the application', { error: describeError(error) });
       return Response.json(faultAnswer, { status: 500 });

@@ -38,14 +38,24 @@ export function loadConfig({ flags, environment }: ConfigSources): Config {
   for (const [key, { text }] of given) setKey(file.values, key, text);
 
   const config: unknown = Value.Default(configSchema, typed(configSchema, file.values));
-  if (Value.Check(configSchema, config)) return config;
   const placeOf: PlaceOf = (key) => given.get(key)?.origin ?? file.placeOf(key);
+  if (Value.Check(configSchema, config)) return consistent(config, placeOf);
   const problems = new Map<string, string>();
   for (const error of Value.Errors(configSchema, config)) {
     const key = error.path.slice(1).replaceAll('/', '.');
     if (!problems.has(key)) problems.set(key, `${placeOf(key)}: ${key} ${messageOf(error)}`);
   }
   throw new ConfigError([...problems.values()]);
+}
+
+/** @throws ConfigError when two settings do not go together. */
+function consistent(config: Config, placeOf: PlaceOf): Config {
+  const bodyBytesLimit = Math.floor((config.journal.bytes_max * 3) / 4);
+  if (config.service.body_bytes_max <= bodyBytesLimit) return config;
+  const key = 'journal.bytes_max';
+  throw new ConfigError([
+    `${placeOf(key)}: ${key} is too small: service.body_bytes_max may be ${bodyBytesLimit} then, and is ${config.service.body_bytes_max}`,
+  ]);
 }
 
 /** The keys that the command line and the environment give, with where each comes from. */

@@ -59,7 +59,19 @@ export const configSchema = Type.Object(
         default: 16_777_216,
         minimum: 1024,
         maximum: 1_073_741_824,
-        description: 'Largest request body, in bytes.',
+        description: 'Largest request body, in bytes; at most three quarters of the journal.',
+      }),
+      concurrent_requests_max: Type.Integer({
+        default: 512,
+        minimum: 1,
+        maximum: 100_000,
+        description:
+          'Requests answered at a time; more get 503, but for those to health, metrics and system.',
+      }),
+      concurrent_bytes_max: Type.Integer({
+        default: 268_435_456,
+        minimum: 1024,
+        description: 'Bytes of their bodies together; more get 503. A request alone is always taken.',
       }),
       shutdown_timeout_seconds: Type.Number({
         default: 30,

@@ -16,6 +16,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
   ROUTE_NOT_FOUND: 404,
   CLEANUP_RUNNING: 409,
+  OVERLOADED: 503,
   NOT_ACCEPTING: 503,
   JOURNAL_FULL: 503,
   JOURNAL_FAILED: 503,

@@ -61,7 +61,7 @@ function operationOf(operation: RouteOperation, components: SchemaComponents): O
   const { parameters = [], requestBody, responses, [errorsKeyword]: errors = {}, ...rest } = operation;
   const { operationId, tags, summary, description } = rest;
   const isBodyRequired = operation[optionalBodyKeyword] !== true;
-  const errorAnswers = errorAnswersOf(errors);
+  const errorAnswers = errorAnswersOf(errors, tags?.includes('system') !== true);
   const twice = Object.keys(responses).find((status) => status in errorAnswers);
   if (twice !== undefined)
     throw new Error(`${rest.operationId} has both an error and another answer: ${twice}`);

@@ -58,6 +58,7 @@ const examples: Record<ErrorCode, ErrorExample> = {
   NOT_FOUND: { session_id: sessionId, detail: 'Session not found' },
   ROUTE_NOT_FOUND: { detail: 'There is no GET /nothing; /openapi.json lists the endpoints' },
   CLEANUP_RUNNING: { detail: 'A clean-up is running already, perhaps of another instance' },
+  OVERLOADED: { detail: 'The service is answering as many requests as it may; try again' },
   NOT_ACCEPTING: { detail: 'The service is shutting down.' },
   JOURNAL_FULL: {
     detail:
@@ -82,12 +83,13 @@ const examples: Record<ErrorCode, ErrorExample> = {
   },
 };
 
-/** Errors that any route can have. */
+/** Errors that any route can have, and those that any can have but an operator's. */
 const everywhere = errorsOf(['INTERNAL_ERROR'])[errorsKeyword] as ErrorExamples;
+const whereLimited = errorsOf(['OVERLOADED'])[errorsKeyword] as ErrorExamples;
 
 /** An answer for each status of the declared errors: its codes, and an example of each. */
-export function errorAnswersOf(declared: ErrorExamples): OpenAPIV3.ResponsesObject {
-  const possible: ErrorExamples = { ...declared, ...everywhere };
+export function errorAnswersOf(declared: ErrorExamples, isLimited: boolean): OpenAPIV3.ResponsesObject {
+  const possible: ErrorExamples = { ...declared, ...(isLimited ? whereLimited : {}), ...everywhere };
   const codes = (Object.keys(errorCodes) as ErrorCode[]).filter((code) => possible[code] !== undefined);
   const byStatus = Map.groupBy(codes, (code) => statusOf[code]);
   return Object.fromEntries(

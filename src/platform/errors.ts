@@ -12,6 +12,8 @@ export const errorCodes = {
   NOT_FOUND: 'No record has this id.',
   ROUTE_NOT_FOUND: 'No endpoint has this method and path.',
   CLEANUP_RUNNING: 'A clean-up is running already, of this instance or of another on the same database.',
+  OVERLOADED:
+    'More requests at a time than service.concurrent_requests_max, or larger ones together than service.concurrent_bytes_max.',
   NOT_ACCEPTING: 'The service is shutting down and accepts no more batches.',
   JOURNAL_FULL:
     'The journal has reached journal.bytes_max; batches are accepted again once storage has caught up.',

@@ -13,9 +13,15 @@ import { waitUntil } from '../support/wait-until.ts';
 
 const base = '/api/v1/translation';
 
+/** A journal of so many bytes at most, and the largest body that it takes. */
+const journalOf = (bytesMax: number) => ({
+  JOURNAL_BYTES_MAX: String(bytesMax),
+  SERVICE_BODY_BYTES_MAX: String((bytesMax * 3) / 4),
+});
+
 test('a journal that fills up is flushed before it is full, however few records are in it', async () => {
   using folder = temporaryFolder();
-  const environment = { JOURNAL_BYTES_MAX: '1000000', BUFFER_FLUSH_INTERVAL: '3600' };
+  const environment = { ...journalOf(1_000_000), BUFFER_FLUSH_INTERVAL: '3600' };
   await using service = await startServiceProcess({ dataDir: folder.path, environment });
   const oracle = new Oracle();
   const load = new Load(oracle, { random: seededRandom(seed), writers: 1 });
@@ -30,7 +36,7 @@ test('a journal that fills up is flushed before it is full, however few records 
 for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
   describe(`an outage of ${storage.name}`, () => {
     test('fills the journal: readiness ends first, then batches get 503, and afterwards it drains and accepts by itself', async () => {
-      await using scene = await behindProxy(storage, { JOURNAL_BYTES_MAX: '400000' });
+      await using scene = await behindProxy(storage, journalOf(800_000));
       const { api, proxy } = scene;
       const oracle = new Oracle();
       const load = new Load(oracle, { random: seededRandom(seed) });
@@ -47,7 +53,7 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
       await load.ended;
       expect(notReadyAt).toBeGreaterThan(0);
       const whole = await api.tasks<ErrorAnswer>(
-        Array.from({ length: 1000 }, () => aTask('session-0', { source_text: 'long '.repeat(100) })),
+        Array.from({ length: 1000 }, () => aTask('session-0', { source_text: 'long '.repeat(20) })),
       );
       expect([whole.status, whole.body.error_code]).toEqual([503, 'JOURNAL_FULL']);
       expect(whole.headers.get('retry-after')).toBe('10');

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { Registry } from 'prom-client';
 import { type AppParts, createApp } from '../../src/app.ts';
+import { RequestLimit } from '../../src/http/request-limit.ts';
 import type { SessionRecord, TaskRecord } from '../../src/modules/translation/records.ts';
 import { sessionView } from '../../src/modules/translation/views.ts';
 import { silentLogger } from '../../src/platform/logger.ts';
@@ -960,7 +961,12 @@ function byId(tasks: readonly Fields[]): Map<unknown, Fields> {
 }
 
 function routesOfApp(): { method: string; path: string }[] {
-  const parts = { metrics: new Registry(), logger: silentLogger, bodyBytesMax: 1 };
+  const parts = {
+    metrics: new Registry(),
+    logger: silentLogger,
+    bodyBytesMax: 1,
+    requestLimit: new RequestLimit({ requestsMax: 1, bytesMax: 1 }),
+  };
   return createApp(parts as AppParts).routes.map(({ method, path }) => ({ method, path }));
 }
 

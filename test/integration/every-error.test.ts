@@ -17,6 +17,9 @@ import { waitUntil } from '../support/wait-until.ts';
 
 type Ask = (api: Api) => Promise<Answer<ErrorAnswer>>;
 
+/** The smallest journal, and the largest body that it takes. */
+const journalBytesMax = 65_536;
+const smallJournal = { JOURNAL_BYTES_MAX: String(journalBytesMax), SERVICE_BODY_BYTES_MAX: '49152' };
 const nowhere = 'mysql://nobody@127.0.0.1:1/none';
 const base = '/api/v1/translation';
 const quarantine = '/api/v1/system/quarantine';
@@ -108,7 +111,7 @@ test('while storage is slower than a request may wait, flushes and fresh reads a
 
 test('while the journal is full, batches answer JOURNAL_FULL', async () => {
   using folder = temporaryFolder();
-  const environment = { JOURNAL_BYTES_MAX: '65536', SERVICE_SHUTDOWN_TIMEOUT_SECONDS: '0' };
+  const environment = { ...smallJournal, SERVICE_SHUTDOWN_TIMEOUT_SECONDS: '0' };
   await using service = await startServiceProcess({
     dataDir: folder.path,
     databaseUrl: nowhere,
@@ -116,25 +119,28 @@ test('while the journal is full, batches answer JOURNAL_FULL', async () => {
   });
   const api = new Api(service.url);
   const home = aSession({ file_path: 'x'.repeat(500) });
-  const sessions = [home, ...Array.from({ length: 99 }, () => aSession({ file_path: 'x'.repeat(500) }))];
-  expect((await api.sessions(sessions.slice(0, 60))).status).toBe(200);
-  const tasks = [aTask(home.session_id, { source_text: 'x'.repeat(60_000) })];
+  const sessions = [home, ...Array.from({ length: 59 }, () => aSession({ file_path: 'x'.repeat(500) }))];
+  expect((await api.sessions(sessions)).status).toBe(200);
+  const tasks = [aTask(home.session_id, { source_text: 'x'.repeat(40_000) })];
   await expectAll(api, batchesOf({ sessions, tasks }), 503, 'JOURNAL_FULL');
 });
 
 test('while the journal is full, what else writes to it answers JOURNAL_FULL', async () => {
   using folder = temporaryFolder();
-  const environment = { JOURNAL_BYTES_MAX: '65536', BUFFER_UNKNOWN_SESSION: 'hold' };
+  const environment = { ...smallJournal, BUFFER_UNKNOWN_SESSION: 'hold' };
   await using service = await startServiceProcess({ dataDir: folder.path, environment });
   const api = new Api(service.url);
   const session = aSession({ status: 'completed' });
   await api.sessions([session]);
   expect((await api.flush()).status).toBe(200);
   // Tasks that wait for their session keep the journal full, though storage is well.
-  const { body } = await api.get<{ journal: { bytes: number } }>('/health');
-  const empty = JSON.stringify({ tasks: [aTask('later')], padding: '' });
-  const padding = 'x'.repeat(65_536 - body.journal.bytes - empty.length);
-  expect((await api.post(`${base}/tasks/batch`, { tasks: [aTask('later')], padding })).status).toBe(200);
+  for (const paddingMax of [40_000, Number.POSITIVE_INFINITY]) {
+    const { body } = await api.get<{ journal: { bytes: number } }>('/health');
+    const tasks = [aTask('later')];
+    const left = journalBytesMax - body.journal.bytes - JSON.stringify({ tasks, padding: '' }).length;
+    const padding = 'x'.repeat(Math.min(left, paddingMax));
+    expect((await api.post(`${base}/tasks/batch`, { tasks, padding })).status).toBe(200);
+  }
   const asks = [...deletionsOf(session.session_id), ...changesOf(session.session_id)];
   for (const ask of asks) await expectAll(api, [ask], 503, 'JOURNAL_FULL');
 });
@@ -192,6 +198,75 @@ test('one clean-up runs at a time; it and a deletion answer FLUSH_TIMEOUT when s
     if (other.inTransaction) other.run('ROLLBACK');
     await service.stop();
   }
+});
+
+/** A batch of which all but the last byte was sent. */
+async function unfinishedBatch(url: string, body: string): Promise<{ finish(): Promise<string> }> {
+  const { hostname, port } = new URL(url);
+  const answered = Promise.withResolvers<string>();
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: { data: (_, bytes) => answered.resolve(bytes.toString()) },
+  });
+  const head = `POST ${base}/sessions/batch HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: ${body.length}\r\n\r\n`;
+  socket.write(head + body.slice(0, -1));
+  return {
+    finish() {
+      socket.write(body.slice(-1));
+      return answered.promise.finally(() => socket.end());
+    },
+  };
+}
+
+test('more requests at a time than may be answer OVERLOADED, and none of those that an operator sends', async () => {
+  using folder = temporaryFolder();
+  const environment = { SERVICE_CONCURRENT_REQUESTS_MAX: '1' };
+  await using service = await startServiceProcess({ dataDir: folder.path, environment });
+  const api = new Api(service.url);
+  const session = aSession();
+  const body = JSON.stringify({ sessions: [session] });
+  const unfinished = await unfinishedBatch(service.url, body);
+  await waitUntil('it is being answered', async () => (await api.get(`${base}/stats`)).status === 503);
+
+  const asks = [
+    ...batchesOf({ sessions: [session], tasks: [aTask(session.session_id)] }),
+    ...flushes,
+    ...readsOf('s', ''),
+    ...deletionsOf('s'),
+    ...changesOf('s'),
+    ...[`${base}/recovery/status`, '/api/v1/persistence/stats'].map(
+      (path): Ask =>
+        (one) =>
+          one.get(path),
+    ),
+  ];
+  await expectAll(api, asks, 503, 'OVERLOADED');
+  for (const path of ['/', '/health', '/health/ready', '/api/v1/system/config', quarantine]) {
+    expect((await api.get(path)).status).toBe(200);
+  }
+  const metrics = await (await fetch(`${service.url}/metrics`)).text();
+  expect(metrics).toContain('persistence_api_requests_in_progress 2');
+
+  expect(await unfinished.finish()).toStartWith('HTTP/1.1 200');
+  await waitUntil('others are taken again', async () => (await api.flush()).status === 200);
+  expect((await api.get(`${base}/sessions/${session.session_id}`)).status).toBe(200);
+});
+
+test('larger bodies together than may be answer OVERLOADED, however few they are', async () => {
+  using folder = temporaryFolder();
+  const environment = { SERVICE_CONCURRENT_BYTES_MAX: '1024' };
+  await using service = await startServiceProcess({ dataDir: folder.path, environment });
+  const api = new Api(service.url);
+  const session = aSession({ file_path: 'x'.repeat(500) });
+  const batches = batchesOf({ sessions: [session], tasks: [aTask('s', { source_text: 'x'.repeat(500) })] });
+  const larger = JSON.stringify({ sessions: [session], padding: 'x'.repeat(1024) });
+  const unfinished = await unfinishedBatch(service.url, larger);
+  await waitUntil('it is being answered', async () => (await api.sessions([session])).status === 503);
+  await expectAll(api, batches, 503, 'OVERLOADED');
+  expect(await unfinished.finish()).toStartWith('HTTP/1.1 200');
+  // One that is larger than all may be is taken when it comes alone.
+  await waitUntil('others are taken again', async () => (await api.sessions([session])).status === 200);
 });
 
 test('while tasks wait for their session, flushes answer FLUSH_INCOMPLETE with their number', async () => {

@@ -9,12 +9,16 @@ test('a full journal: batches get 503 with Retry-After, readiness is red, the pr
   await using service = await startServiceProcess({
     dataDir: folder.path,
     databaseUrl: 'mysql://nobody@127.0.0.1:1/none',
-    environment: { JOURNAL_BYTES_MAX: '65536', SERVICE_SHUTDOWN_TIMEOUT_SECONDS: '0' },
+    environment: {
+      JOURNAL_BYTES_MAX: '65536',
+      SERVICE_BODY_BYTES_MAX: '49152',
+      SERVICE_SHUTDOWN_TIMEOUT_SECONDS: '0',
+    },
   });
   const api = new Api(service.url);
   expect(await api.get('/health/ready')).toMatchObject({ status: 200, body: { status: 'ready' } });
-  const batch = Array.from({ length: 100 }, () => aSession({ file_path: 'x'.repeat(500) }));
-  expect((await api.sessions(batch.slice(0, 96))).status).toBe(200);
+  const batch = Array.from({ length: 60 }, () => aSession({ file_path: 'x'.repeat(500) }));
+  for (const count of [60, 36]) expect((await api.sessions(batch.slice(0, count))).status).toBe(200);
   const refused = await api.sessions<ErrorAnswer>(batch);
   expect({ status: refused.status, code: refused.body.error_code }).toEqual({
     status: 503,

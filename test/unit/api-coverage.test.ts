@@ -35,15 +35,19 @@ test('every endpoint, status and error code that no test has brought about is na
     'no test brings about: GET /things/{id} 200',
     'no test brings about: GET /things/{id} 404 NOT_FOUND',
     'no test brings about: GET /things/{id} 500 INTERNAL_ERROR',
+    'no test brings about: GET /things/{id} 503 OVERLOADED',
     'no test brings about: GET /things/{id} 503 JOURNAL_FULL',
     'no test brings about: GET /things/first 200',
     'no test brings about: GET /things/first 500 INTERNAL_ERROR',
+    'no test brings about: GET /things/first 503 OVERLOADED',
   ]);
   expect(
     notExercised(document, [answer('/things/a', 200, { id: 'a' }), answer('/things/b', 404, notFound)]),
   ).toEqual([
+    'no test brings about: GET /things/{id} 503 OVERLOADED',
     'no test brings about: GET /things/{id} 503 JOURNAL_FULL',
     'no test brings about: GET /things/first 200',
+    'no test brings about: GET /things/first 503 OVERLOADED',
   ]);
 });
 

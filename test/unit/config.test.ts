@@ -116,6 +116,11 @@ describe('a configuration that cannot be used says what is wrong, and where', ()
     ],
     ['true for a number', { file: 'service:\n  port: true\n' }, [/^FILE:2:\d+: service\.port .*integer/]],
     ['a list for a text', { file: 'service:\n  host: [a]\n' }, [/^FILE:2:\d+: service\.host .*string/]],
+    [
+      'a journal in which the largest body has no room',
+      { file: 'journal:\n  bytes_max: 65536\n' },
+      [/^FILE:2:\d+: journal\.bytes_max .*service\.body_bytes_max may be 49152/],
+    ],
     ['a number out of range', { file: 'service:\n  port: 65536\n' }, [/^FILE:2:\d+: service\.port .*65535/]],
     [
       'an interval of zero',

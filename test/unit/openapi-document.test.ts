@@ -99,12 +99,17 @@ test('declared errors are answers by their status, in the order of the table, wi
         schema: {
           allOf: [
             { $ref: '#/components/schemas/Error' },
-            { properties: { error_code: { enum: ['JOURNAL_FULL', 'JOURNAL_FAILED'] } } },
+            { properties: { error_code: { enum: ['OVERLOADED', 'JOURNAL_FULL', 'JOURNAL_FAILED'] } } },
           ],
         },
       },
     },
   });
+});
+
+test('only an operator is never refused because there are too many requests', () => {
+  expect(Object.keys(operationOf({ responses: {} }).responses)).toEqual(['500', '503']);
+  expect(Object.keys(operationOf({ responses: {}, tags: ['system'] }).responses)).toEqual(['500']);
 });
 
 test('a route cannot both declare an error and answer otherwise with its status', () => {
