@@ -90,12 +90,15 @@ export class WriteBuffer {
     for (const given of records) {
       const record = knownFields(collection, given);
       const key = keyOf(collection, record);
-      const changed = this.fixedFieldChangedBy(collection, record);
+      const older = entries.get(key);
+      const changed =
+        older === undefined
+          ? this.fixedFieldChangedBy(collection, record)
+          : changedFixedField(collection, older.record, record);
       if (changed !== undefined) {
         this.#refused.push(refusal(collection, record, version, changed));
         continue;
       }
-      const older = entries.get(key);
       const entry = { record, version, firstVersion: version, firstSequence: sequence, bytes };
       this.#setActive(collection, key, older === undefined ? entry : mergeOver(collection, older, entry));
     }
@@ -306,9 +309,11 @@ export class WriteBuffer {
   #setActive(collection: Collection, key: string, entry: BufferedRecord): void {
     const entries = entriesOf(this.#active, collection);
     const older = entries.get(key);
-    if (older === undefined) this.#activeSize += 1;
+    if (older === undefined) {
+      this.#activeSize += 1;
+      this.#activeKinship.add(collection, entry.record);
+    }
     this.#activeBytes += entry.bytes - (older?.bytes ?? 0);
-    this.#activeKinship.add(collection, entry.record);
     entries.set(key, entry);
   }
 
@@ -335,9 +340,10 @@ export class WriteBuffer {
 
 function mergeOver(collection: Collection, older: BufferedRecord, newer: BufferedRecord): BufferedRecord {
   return {
-    ...older,
     record: mergeRecords(collection, older.record, newer.record),
     version: newer.version,
+    firstVersion: older.firstVersion,
+    firstSequence: older.firstSequence,
     bytes: Math.max(older.bytes, newer.bytes),
   };
 }

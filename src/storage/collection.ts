@@ -56,6 +56,9 @@ export const batchRecordsMax = 1000;
 
 /** A record without the fields that its collection does not have: those are not kept, whatever is in them. */
 export function knownFields(collection: Collection, given: GivenRecord): GivenRecord {
+  let known = 0;
+  for (const { name } of collection.fields) known += Object.hasOwn(given, name) ? 1 : 0;
+  if (known === Object.keys(given).length) return given;
   const record: Record<string, unknown> = {};
   for (const { name } of collection.fields) {
     if (Object.hasOwn(given, name)) record[name] = given[name];
@@ -73,16 +76,26 @@ export function keyOf(collection: Collection, record: GivenRecord): string {
  * that value; null for a counter gives nothing, since a counter cannot be cleared.
  */
 export function mergeRecords(collection: Collection, older: GivenRecord, newer: GivenRecord): GivenRecord {
-  const merged: Record<string, unknown> = { ...older, ...newer };
-  for (const field of collection.fields) {
-    if (field.merge === 'newest') continue;
-    const [before, after] = [older[field.name], newer[field.name]];
-    if (field.merge === 'fixed') merged[field.name] = before;
-    else if (typeof before === 'number') {
-      merged[field.name] = typeof after === 'number' ? Math.max(before, after) : before;
-    }
+  // Most writes give every field anew: then there is nothing to copy.
+  let merged = givesAllOf(collection, older, newer) ? newer : { ...older, ...newer };
+  for (const { name, merge } of collection.fields) {
+    if (merge === 'newest') continue;
+    const value = merge === 'fixed' ? older[name] : greatest(older[name], merged[name]);
+    if (merged[name] !== value) merged = { ...merged, [name]: value };
   }
   return merged;
+}
+
+function givesAllOf({ fields }: Collection, older: GivenRecord, newer: GivenRecord): boolean {
+  for (const { name } of fields) {
+    if (Object.hasOwn(older, name) && !Object.hasOwn(newer, name)) return false;
+  }
+  return true;
+}
+
+function greatest(before: unknown, after: unknown): unknown {
+  if (typeof before !== 'number') return after;
+  return typeof after === 'number' ? Math.max(before, after) : before;
 }
 
 /** The fixed field in which two writes of one record differ, or undefined. */
@@ -91,8 +104,8 @@ export function changedFixedField(
   older: GivenRecord,
   newer: GivenRecord,
 ): string | undefined {
-  return collection.fields.find(
-    (field) =>
-      field.merge === 'fixed' && field.name !== collection.key && older[field.name] !== newer[field.name],
-  )?.name;
+  for (const { name, merge } of collection.fields) {
+    if (merge === 'fixed' && name !== collection.key && older[name] !== newer[name]) return name;
+  }
+  return undefined;
 }
