@@ -1,18 +1,29 @@
 import type { GivenRecord } from '../storage/collection.ts';
-import type { PendingRecord } from '../storage/contract.ts';
+import type { BufferedRecord } from './write-buffer.ts';
 
-/** Records and bytes of one call to storage: preparing more than this would hold up requests for milliseconds. */
-const chunkRecordsMax = 250;
+/** Records and bytes of one call to storage, which is one transaction: each costs a sync of storage's own log. */
+const chunkRecordsMax = 1000;
 const chunkBytesMax = 1024 * 1024;
+/** To sort a large set at once would hold up requests for many milliseconds. */
+const sortedAtATime = 4 * chunkRecordsMax;
 
-/** Cuts entries, sorted by key, into chunks; writers that go by key rarely meet in a deadlock. */
-export function* chunksByKey<Pending extends PendingRecord>(
-  entries: ReadonlyMap<string, Pending>,
-): Generator<Pending[]> {
-  let chunk: Pending[] = [];
+/** Cuts entries into chunks, each sorted by key: writers that go by key rarely meet in a deadlock. */
+export function* chunksByKey(entries: ReadonlyMap<string, BufferedRecord>): Generator<BufferedRecord[]> {
+  let sorted: [string, BufferedRecord][] = [];
+  for (const entry of entries) {
+    sorted.push(entry);
+    if (sorted.length < sortedAtATime) continue;
+    yield* chunksOf(sorted);
+    sorted = [];
+  }
+  yield* chunksOf(sorted);
+}
+
+function* chunksOf(entries: [string, BufferedRecord][]): Generator<BufferedRecord[]> {
+  entries.sort(([one], [other]) => (one < other ? -1 : 1));
+  let chunk: BufferedRecord[] = [];
   let bytes = 0;
-  const byKey = [...entries].sort(([one], [other]) => (one < other ? -1 : 1));
-  for (const [, pending] of byKey) {
+  for (const [, pending] of entries) {
     const recordBytes = approximateBytes(pending.record);
     if (chunk.length === chunkRecordsMax || (chunk.length > 0 && bytes + recordBytes > chunkBytesMax)) {
       yield chunk;

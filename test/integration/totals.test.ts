@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { KeptAnswers } from '../../src/modules/translation/kept-answers.ts';
 import { sessions } from '../../src/modules/translation/records.ts';
 import { countedAlways, Totals } from '../../src/modules/translation/totals.ts';
 import { SqliteBackend } from '../../src/storage/sqlite/backend.ts';
@@ -40,4 +41,22 @@ test('totals are exact up to a size, and a moment old above it', async () => {
   totals.clear();
   expect(await all()).toBe(countedAlways + 20);
   await backend.close();
+});
+
+test('an answer that takes long to find is kept for longer, so that finding it takes a tenth of the time at most', async () => {
+  const clock = new ManualClock();
+  const answers = new KeptAnswers<number>(clock);
+  let found = 0;
+  const find = async (): Promise<number> => {
+    clock.advance(3000);
+    found += 1;
+    return found;
+  };
+  expect(await answers.find('total', find)).toBe(1);
+  clock.advance(30_000);
+  expect(answers.peek('total', find)).toBe(1);
+  expect(found).toBe(1);
+  clock.advance(1);
+  expect(answers.peek('total', find)).toBe(1);
+  await waitUntil('it is found again', async () => answers.peek('total', find) === 2);
 });

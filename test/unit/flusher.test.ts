@@ -342,23 +342,23 @@ describe('flush()', () => {
 });
 
 describe('writes', () => {
-  test('go to parents before what belongs to them, by key, at most 500 a call', async () => {
+  test('go to parents before what belongs to them, by key, at most 1000 a call', async () => {
     await crash();
     await start({ maxBufferSize: 10_000 });
     const records = someSessions(700);
-    await accept(tasks, ...someTasks(records[0]?.session_id ?? '', 1100));
+    await accept(tasks, ...someTasks(records[0]?.session_id ?? '', 2100));
     await accept(sessions, ...records);
     await flush();
     for (const [collection, count] of [
       [sessions, 700],
-      [tasks, 1100],
+      [tasks, 2100],
     ] as const) {
       const calls = backend.writes.filter((write) => write.collection === collection.name);
       const keys = calls.flatMap((write) => write.keys);
       expect(keys).toHaveLength(count);
       expect(keys).toEqual([...new Set(keys)].sort());
-      for (const call of calls) expect(call.keys.length).toBeLessThanOrEqual(500);
-      expect(calls.length).toBeLessThanOrEqual(Math.ceil(count / 100));
+      for (const call of calls) expect(call.keys.length).toBeLessThanOrEqual(1000);
+      expect(calls.length).toBeLessThanOrEqual(Math.ceil(count / 500));
     }
     const order = backend.writes.map(({ collection }) => collection);
     expect(order.lastIndexOf(sessions.name)).toBeLessThan(order.indexOf(tasks.name));

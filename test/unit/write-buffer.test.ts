@@ -303,7 +303,7 @@ class BufferAndModel {
       const held = entries.filter(([key]) => collection === tasks && isHeld(key));
       for (const [, pending] of held) buffer.hold(collection, pending);
       const stored = entries.filter((entry) => !held.includes(entry)).map(([, pending]) => pending);
-      this.#store.write(collection, stored);
+      this.#store.write(collection, JSON.stringify(stored));
     }
     this.refused.push(...set.refused.map(({ record, version }) => ({ record, version })));
     buffer.settle(set);

@@ -3,10 +3,12 @@ import type { Clock } from '../../platform/clock.ts';
 
 /** An answer older than this is found again, behind the one that is given. */
 const keptMs = 5_000;
+/** One that takes long to find is kept longer: storage is to spend no more than a tenth of its time on it. */
+const keptTimes = 10;
 
 interface Kept<Answer> {
   answer: Answer;
-  foundAtMs: number;
+  staleAtMs: number;
 }
 
 /** Answers that take long to find: each is given as it was a moment ago, and then found again. */
@@ -24,7 +26,7 @@ export class KeptAnswers<Answer extends object | number> {
     const kept = this.#kept.get(name);
     if (kept === undefined) return undefined;
     // Nobody waits for it; if it fails, the next call tries again.
-    if (this.#clock.nowMs() - kept.foundAtMs > keptMs) this.find(name, find).catch(() => {});
+    if (this.#clock.nowMs() > kept.staleAtMs) this.find(name, find).catch(() => {});
     return kept.answer;
   }
 
@@ -33,10 +35,13 @@ export class KeptAnswers<Answer extends object | number> {
     const running = this.#finding.get(name);
     if (running !== undefined) return running;
     const all = this.#finding;
+    const startedMs = this.#clock.nowMs();
     const finding = find()
       .then((answer) => {
+        const foundMs = this.#clock.nowMs();
+        const staleAtMs = foundMs + Math.max(keptMs, (foundMs - startedMs) * keptTimes);
         // What was found before `clear` may be untrue.
-        if (all === this.#finding) this.#kept.set(name, { answer, foundAtMs: this.#clock.nowMs() });
+        if (all === this.#finding) this.#kept.set(name, { answer, staleAtMs });
         return answer;
       })
       .finally(() => all.delete(name));

@@ -21,7 +21,7 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { groupByShape } from '../sql/upsert.ts';
-import { limited, MysqlConnections } from './connections.ts';
+import { limited, MysqlConnections, sessionSettings } from './connections.ts';
 import { mysqlError } from './errors.ts';
 import { datetimeOf, translationSessions, translationTasks } from './schema.ts';
 import {
@@ -37,6 +37,8 @@ const tables: Readonly<Record<string, MySqlTable>> = {
   translation_tasks: translationTasks,
 };
 
+/** To make the text of a larger statement would hold up requests for milliseconds. */
+const statementRowsMax = 250;
 const migrationLockLimitSeconds = 60;
 /** An index on a large table takes its time. */
 const migrationLimitMs = 600_000;
@@ -69,10 +71,12 @@ export class MysqlBackend implements StorageBackend {
     await this.#inTransaction(async (_db, connection) => {
       const deleted = await this.#deletedVersions(connection, collection, records);
       const kept = notDeleted(collection, records, deleted);
-      for (const [name, shape] of groupByShape(collection, kept)) {
-        for (const statement of this.#statements.statements(table, collection, name, shape)) {
-          this.#connections.checkSize(statement);
-          await connection.query({ sql: statement, timeout: this.#limitMs });
+      for (let start = 0; start < kept.length; start += statementRowsMax) {
+        for (const shape of groupByShape(collection, kept.slice(start, start + statementRowsMax))) {
+          for (const statement of this.#statements.statements(table, collection, shape)) {
+            this.#connections.checkSize(statement);
+            await connection.query({ sql: statement, timeout: this.#limitMs });
+          }
         }
       }
     });
@@ -121,8 +125,11 @@ export class MysqlBackend implements StorageBackend {
   async count(collection: Collection, where: readonly Condition[], upTo?: number): Promise<number> {
     const { table, columns } = tableAndColumns(collection);
     const matching = whereOf(columns, collection.key, { where });
+    if (upTo === undefined) {
+      const [row] = await this.#survey((db) => db.select({ total: count() }).from(table).where(matching));
+      return row?.total ?? 0;
+    }
     const [row] = await this.#ask((db) => {
-      if (upTo === undefined) return db.select({ total: count() }).from(table).where(matching);
       const some = db
         .select({ one: sql`1`.as('one') })
         .from(table)
@@ -137,7 +144,7 @@ export class MysqlBackend implements StorageBackend {
   async countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>> {
     const { table, columns } = tableAndColumns(collection);
     const value = columnOf(columns, field);
-    const rows = await this.#ask((db) => db.select({ value, total: count() }).from(table).groupBy(value));
+    const rows = await this.#survey((db) => db.select({ value, total: count() }).from(table).groupBy(value));
     return new Map(rows.map((row) => [String(row.value), row.total]));
   }
 
@@ -151,7 +158,7 @@ export class MysqlBackend implements StorageBackend {
       'field' in duration
         ? sql`${columnOf(columns, duration.field)}`
         : sql`TIMESTAMPDIFF(MICROSECOND, ${columnOf(columns, duration.from)}, ${columnOf(columns, duration.to)}) / 1000`;
-    const [row] = await this.#ask((db) =>
+    const [row] = await this.#survey((db) =>
       db
         .select({ mean: avg(length) })
         .from(table)
@@ -227,9 +234,11 @@ export class MysqlBackend implements StorageBackend {
       'persistence_service',
       migrationLockLimitSeconds,
       async (connection) => {
+        await connection.query(sessionSettings(migrationLimitMs));
         await migrate(drizzle({ client: limited(connection, migrationLimitMs) }), {
           migrationsFolder: migrationsFolder('mysql'),
         });
+        await connection.query(sessionSettings(this.#limitMs));
         return true;
       },
     );
@@ -263,6 +272,19 @@ export class MysqlBackend implements StorageBackend {
     return await this.#lookingAgain(
       this.#connections.use(async (connection) => await read(this.#databaseOf(connection), connection)),
     );
+  }
+
+  /**
+   * Looks at very many rows, as they are at this moment: rows that are being committed are counted too. A consistent
+   * view would have the server look up the earlier state of every row that is written meanwhile, for minutes, and keep
+   * all of these states.
+   */
+  #survey<T>(read: (db: MySql2Database) => PromiseLike<T>): Promise<T> {
+    return this.#ask(async (db, connection) => {
+      const sql = 'SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED';
+      await connection.query({ sql, timeout: this.#limitMs });
+      return await read(db);
+    });
   }
 
   /** Writes, once the tables are there. */

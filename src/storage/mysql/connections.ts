@@ -14,10 +14,14 @@ const connectLimitMs = 5_000;
 
 /**
  * What every connection is set to, whatever the server's defaults: values that do not fit are errors, never
- * cut, times are UTC, and MySQL's table sizes are those of now.
+ * cut, times are UTC, and MySQL's table sizes are those of now. The server itself gives up a statement that takes too
+ * long: one whose client has gone would go on for ever otherwise, and keep the server from tidying up.
  */
-const sessionSettings =
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00' /*!80000 , information_schema_stats_expiry = 0 */";
+export function sessionSettings(statementLimitMs: number): string {
+  return `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'
+    /*!80000 , information_schema_stats_expiry = 0, max_execution_time = ${Math.ceil(statementLimitMs)} */
+    /*M! , max_statement_time = ${statementLimitMs / 1000} */`;
+}
 
 /** The connections to one server: each is used by one caller at a time, and given up when it is lost. */
 export class MysqlConnections {
@@ -89,10 +93,11 @@ export class MysqlConnections {
   ): Promise<T | undefined> {
     const lock = `${name}.${this.#database}`.slice(0, 64);
     const outcome = await this.use(async (connection) => {
+      const limitSeconds = waitSeconds + 5;
       const [rows] = await connection.query<RowDataPacket[]>({
-        sql: 'SELECT GET_LOCK(?, ?) AS locked',
+        sql: `/*M! SET STATEMENT max_statement_time = ${limitSeconds} FOR */ SELECT /*+ MAX_EXECUTION_TIME(${limitSeconds * 1000}) */ GET_LOCK(?, ?) AS locked`,
         values: [lock, waitSeconds],
-        timeout: (waitSeconds + 5) * 1000,
+        timeout: limitSeconds * 1000,
       });
       if (rows[0]?.locked !== 1) return undefined;
       const [settled] = await Promise.allSettled([action(connection)]);
@@ -131,7 +136,7 @@ export class MysqlConnections {
     const orDestroy = (error: unknown): void => {
       if (error) raw.destroy();
     };
-    raw.query(sessionSettings, orDestroy);
+    raw.query(sessionSettings(this.statementLimitMs), orDestroy);
     raw.query('SELECT @@max_allowed_packet AS bytes', (error, rows) => {
       orDestroy(error);
       this.#packetBytesMax = Number(rows?.[0]?.bytes ?? this.#packetBytesMax);

@@ -85,7 +85,8 @@ export const translationTasks = mysqlTable(
     index('idx_batch_id').on(table.batch_id, table.created_at),
     index('idx_sheet_name').on(table.sheet_name, table.created_at, table.status),
     index('idx_status').on(table.status, table.created_at),
-    index('idx_status_updated_at').on(table.status, table.updated_at),
+    // The duration is there for its average.
+    index('idx_status_updated_at').on(table.status, table.updated_at, table.task_id, table.duration_ms),
     index('idx_session_status').on(table.session_id, table.status, table.created_at),
     index('idx_session_created_at').on(table.session_id, table.created_at),
     index('idx_created_at').on(table.created_at),

@@ -23,18 +23,18 @@ export class WriteStatements {
   readonly #upserts = new Map<string, UpsertText>();
 
   /** The statements for the rows of a shape, with every value escaped: one for all, or one a row where rows must exist. */
-  statements(table: MySqlTable, collection: Collection, shapeName: string, shape: Shape): string[] {
+  statements(table: MySqlTable, collection: Collection, shape: Shape): string[] {
     const instants = instantPlaces(collection);
     for (const row of shape.rows) {
       for (const place of instants) row[place] = datetimeValue(row[place] ?? null);
     }
     if (shape.partial) return shape.rows.map((row) => updateStatement(table, collection, shape, row));
-    const { before, after } = this.#upsertOf(table, collection, shapeName, shape);
+    const { before, after } = this.#upsertOf(table, collection, shape);
     return [before + format('?', [shape.rows]) + after];
   }
 
-  #upsertOf(table: MySqlTable, collection: Collection, shapeName: string, shape: Shape): UpsertText {
-    const name = `${collection.name}:${shapeName}`;
+  #upsertOf(table: MySqlTable, collection: Collection, shape: Shape): UpsertText {
+    const name = `${collection.name}:${shape.name}`;
     let text = this.#upserts.get(name);
     if (text === undefined) {
       text = upsertText(table, collection, shape);

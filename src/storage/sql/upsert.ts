@@ -1,5 +1,5 @@
 import { parseInstant } from '../../platform/instant.ts';
-import type { Collection, Field } from '../collection.ts';
+import type { Collection, Field, GivenRecord } from '../collection.ts';
 import type { PendingRecord } from '../contract.ts';
 
 /** A value as a driver takes it; instants are milliseconds since the epoch. */
@@ -10,8 +10,9 @@ const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
 
 /** Records that give the same fields: one statement's text serves them all. */
 export interface Shape {
-  /** The names of the fields they give. */
+  /** The names of the fields they give; as one text in `name`. */
   given: ReadonlySet<string>;
+  name: string;
   /** They lack a required field, and can only change a row that exists. */
   partial: boolean;
   /** One row a record: a value for every field of the collection, then for every column of the envelope. */
@@ -19,21 +20,33 @@ export interface Shape {
 }
 
 /** Groups records by the fields they give; the order of records within a group stays. */
-export function groupByShape(collection: Collection, records: readonly PendingRecord[]): Map<string, Shape> {
-  const shapes = new Map<string, Shape>();
+export function groupByShape(collection: Collection, records: readonly PendingRecord[]): Shape[] {
+  const shapes: Shape[] = [];
+  let last: Shape | undefined;
   for (const pending of records) {
-    const given = collection.fields.filter((field) => isGiven(field, pending.record[field.name]));
-    const name = given.map((field) => field.name).join(',');
-    let shape = shapes.get(name);
-    if (shape === undefined) {
-      const names = new Set(given.map((field) => field.name));
-      const partial = collection.fields.some((field) => field.required && !names.has(field.name));
-      shape = { given: names, partial, rows: [] };
-      shapes.set(name, shape);
+    const { record } = pending;
+    // Most records have the shape of the one before.
+    if (last === undefined || !hasShape(collection, record, last)) {
+      last = shapes.find((shape) => hasShape(collection, record, shape)) ?? shapeOf(collection, record);
+      if (last.rows.length === 0) shapes.push(last);
     }
-    shape.rows.push(rowOf(collection, pending));
+    last.rows.push(rowOf(collection, pending));
   }
   return shapes;
+}
+
+function hasShape({ fields }: Collection, record: GivenRecord, { given }: Shape): boolean {
+  for (const field of fields) {
+    if (given.has(field.name) !== isGiven(field, record[field.name])) return false;
+  }
+  return true;
+}
+
+function shapeOf({ fields }: Collection, record: GivenRecord): Shape {
+  const names = fields.filter((field) => isGiven(field, record[field.name])).map(({ name }) => name);
+  const given = new Set(names);
+  const partial = fields.some(({ name, required }) => required && !given.has(name));
+  return { given, name: names.join(','), partial, rows: [] };
 }
 
 /** The columns of a write, in the order of a shape's rows. */
@@ -72,7 +85,8 @@ function isGiven(field: Field, value: unknown): boolean {
 }
 
 function rowOf(collection: Collection, { record, version, firstVersion }: PendingRecord): SqlValue[] {
-  const row = collection.fields.map((field) => sqlValue(field, record[field.name]));
+  const row: SqlValue[] = [];
+  for (const field of collection.fields) row.push(sqlValue(field, record[field.name]));
   row.push(Math.floor(firstVersion / 1000), Math.floor(version / 1000), version);
   return row;
 }

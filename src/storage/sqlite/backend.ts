@@ -48,7 +48,7 @@ export class SqliteBackend implements StorageBackend {
 
   async write(collection: Collection, records: readonly PendingRecord[]): Promise<void> {
     await this.open();
-    await this.#writer.call('write', collection, records);
+    await this.#writer.call('write', collection, JSON.stringify(records));
   }
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {

@@ -16,7 +16,7 @@ const statistics: readonly (readonly [table: string, index: string, rows: string
   ['translation_tasks', 'idx_tasks_batch_id', '1000000 10000 2 1'],
   ['translation_tasks', 'idx_tasks_sheet_name', '1000000 100000 2 1 1'],
   ['translation_tasks', 'idx_tasks_status', '1000000 250000 2 1'],
-  ['translation_tasks', 'idx_tasks_status_updated_at', '1000000 250000 2 1'],
+  ['translation_tasks', 'idx_tasks_status_updated_at', '1000000 250000 2 1 1'],
   ['translation_tasks', 'idx_tasks_created_at', '1000000 2 1'],
   ['translation_tasks', 'idx_tasks_updated_at', '1000000 2 1'],
 ];
