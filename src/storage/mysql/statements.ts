@@ -1,4 +1,4 @@
-import { getTableName } from 'drizzle-orm';
+import { getTableColumns, getTableName } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import { format } from 'mysql2';
 import type { Collection } from '../collection.ts';
@@ -67,6 +67,12 @@ function updateStatement(
   const incoming = (name: string): string => format('?', [row[columns.indexOf(name)]]);
   const assignments = writeAssignments(collection, given, { quote, incoming });
   return `UPDATE ${quote(getTableName(table))} SET ${assignments.join(', ')} WHERE ${quote(collection.key)} = ${incoming(collection.key)}`;
+}
+
+/** Reads the row of a key. */
+export function readStatement(table: MySqlTable, { key }: Collection): string {
+  const columns = Object.keys(getTableColumns(table)).map(quote).join(', ');
+  return `SELECT ${columns} FROM ${quote(getTableName(table))} WHERE ${quote(key)} = ?`;
 }
 
 /** Keeps a deletion: collection, key, version, instant. What was kept of an earlier life of the record goes. */
