@@ -46,8 +46,7 @@ export function createApp({
   requestLimit,
 }: AppParts) {
   // Host names shorter than four letters are names too, such as `db`.
-  // Compiled at once: a schema that does not compile is found at the start, not by a request.
-  return new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
+  return new Elysia({ normalize: false, handler: { standardHostname: false } })
     .use(requestIds)
     .use(requestMetrics(metrics))
     .use(errorAnswers(logger))

@@ -61,7 +61,9 @@ export async function startService(config: Config, given: StartParts): Promise<S
   try {
     const engine = await openEngine(foundation);
     const parts = appParts(foundation, engine);
-    const service = listen(foundation, engine, createApp(parts), parts.requestLimit);
+    const app = createApp(parts);
+    await engine.storageOpened;
+    const service = listen(foundation, engine, app, parts.requestLimit);
     startSchedule(foundation, parts.removal);
     return service;
   } catch (error) {
@@ -87,7 +89,8 @@ async function openEngine({ config, logger, clock, files, random, lifecycle }: F
 
   const registry = createStorage(config);
   lifecycle.onClose('storage', closeLimitMs, () => closeStorage(registry));
-  await openStorage(registry, clock, logger);
+  // Storage has threads or a server of its own to open on: everything else is made ready meanwhile.
+  const storageOpened = openStorage(registry, clock, logger);
 
   const journalParts = { files, clock, logger };
   const quarantine = await Quarantine.open(
@@ -125,6 +128,7 @@ async function openEngine({ config, logger, clock, files, random, lifecycle }: F
     journal,
     flusher,
     intake,
+    storageOpened,
     replay: { ...report, finishedAtMs: clock.nowMs() },
   };
 }

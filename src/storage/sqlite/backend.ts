@@ -135,8 +135,9 @@ export class SqliteBackend implements StorageBackend {
     } catch (error) {
       throw new StorageError('retry', 'SQLITE_CANTOPEN', describeError(error), error);
     }
+    // Threads take a while to start.
+    for (const reader of [this.#reader, this.#lookup]) reader.start();
     await this.#writer.open();
-    await this.#reader.open();
-    await this.#lookup.open();
+    await Promise.all([this.#reader.open(), this.#lookup.open()]);
   }
 }

@@ -29,6 +29,11 @@ export class StoreThread {
     this.#role = role;
   }
 
+  /** Starts the thread, if it does not run; `open` would do so too. */
+  start(): void {
+    this.#worker ??= this.#startWorker();
+  }
+
   open(): Promise<void> {
     this.#opening ??= this.#send('open', [this.#path, this.#role]).catch((error: unknown) => {
       this.#opening = undefined;
@@ -68,12 +73,12 @@ export class StoreThread {
     method: Method,
     args: StoreCalls[Method]['args'],
   ): Promise<StoreCalls[Method]['value']> {
-    this.#worker ??= this.#startWorker();
+    this.start();
     this.#lastId += 1;
     const call = { id: this.#lastId, method, args } as StoreCall;
     const answered = Promise.withResolvers<StoreCalls[Method]['value']>();
     this.#waiting.set(call.id, answered);
-    this.#worker.postMessage(call);
+    this.#worker?.postMessage(call);
     return answered.promise;
   }
 
