@@ -13,7 +13,7 @@ export async function currentDocument(): Promise<string> {
   const parts: Partial<AppParts> = {
     metrics: new Registry(),
     bodyBytesMax: 1,
-    requestLimit: new RequestLimit({ requestsMax: 1, bytesMax: 1 }),
+    requestLimit: new RequestLimit({ requestsMax: 1, bytesMax: 1, bodyBytesMax: 1 }),
   };
   const answer = await createApp(parts as AppParts).handle(new Request('http://localhost/openapi.json'));
   return textOf(await answer.json());

@@ -179,6 +179,7 @@ function appParts({ config, logger, clock, startedAtMs }: Foundation, engine: En
     requestLimit: new RequestLimit({
       requestsMax: config.service.concurrent_requests_max,
       bytesMax: config.service.concurrent_bytes_max,
+      bodyBytesMax: config.service.body_bytes_max,
     }),
   };
 }

@@ -1,2 +1,1 @@
-DROP INDEX `idx_status_updated_at` ON `translation_tasks`;--> statement-breakpoint
-CREATE INDEX `idx_status_updated_at` ON `translation_tasks` (`status`,`updated_at`,`task_id`,`duration_ms`);
+ALTER TABLE `translation_tasks` DROP INDEX `idx_status_updated_at`, ADD INDEX `idx_status_updated_at` (`status`,`updated_at`,`task_id`,`duration_ms`);

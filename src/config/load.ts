@@ -52,9 +52,9 @@ export function loadConfig({ flags, environment }: ConfigSources): Config {
 function consistent(config: Config, placeOf: PlaceOf): Config {
   const bodyBytesLimit = Math.floor((config.journal.bytes_max * 3) / 4);
   if (config.service.body_bytes_max <= bodyBytesLimit) return config;
-  const key = 'journal.bytes_max';
+  const places = [...new Set(['service.body_bytes_max', 'journal.bytes_max'].map(placeOf))].join(', ');
   throw new ConfigError([
-    `${placeOf(key)}: ${key} is too small: service.body_bytes_max may be ${bodyBytesLimit} then, and is ${config.service.body_bytes_max}`,
+    `${places}: service.body_bytes_max is ${config.service.body_bytes_max}, and may be ${bodyBytesLimit}: three quarters of journal.bytes_max`,
   ]);
 }
 

@@ -7,8 +7,10 @@ type Fetch = (request: Request) => Response | Promise<Response>;
 export interface RequestLimits {
   /** Requests at a time. */
   requestsMax: number;
-  /** Bytes of their bodies together, as announced. */
+  /** Bytes of their bodies together: as announced, or as many as one may have. */
   bytesMax: number;
+  /** Bytes of one body. */
+  bodyBytesMax: number;
 }
 
 /** What an operator looks at in an overload is answered all the same. */
@@ -29,10 +31,10 @@ export class RequestLimit {
     return this.#requests;
   }
 
-  /** Counts each request from its arrival to its answer. */
+  /** Counts each request from its arrival until its answer begins. */
   counting(fetch: Fetch): Fetch {
     return async (request) => {
-      const bytes = Number(request.headers.get('content-length') ?? 0);
+      const bytes = this.#bodyBytesOf(request);
       this.#requests += 1;
       this.#bytes += bytes;
       try {
@@ -42,6 +44,14 @@ export class RequestLimit {
         this.#bytes -= bytes;
       }
     };
+  }
+
+  /** No more of a body is read than one may have, whatever is announced. */
+  #bodyBytesOf({ headers }: Request): number {
+    const { bodyBytesMax } = this.#limits;
+    const announced = headers.get('content-length');
+    if (announced === null) return headers.has('transfer-encoding') ? bodyBytesMax : 0;
+    return /^\d+$/.test(announced) ? Math.min(Number(announced), bodyBytesMax) : bodyBytesMax;
   }
 
   /** More is being answered than should be, the request that asks included. */
@@ -55,7 +65,7 @@ export class RequestLimit {
 export function requestLimits(limit: RequestLimit, registry: Registry) {
   new Gauge({
     name: 'persistence_api_requests_in_progress',
-    help: 'API requests being answered',
+    help: 'API requests whose answer has not begun',
     registers: [registry],
     collect() {
       this.set(limit.requests);

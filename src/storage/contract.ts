@@ -66,6 +66,12 @@ export interface Removal {
 /** A length of time: between two instants of a record, or what a field says in milliseconds. */
 export type Duration = { field: string } | { from: string; to: string };
 
+/** How a large table is counted. */
+export interface CountOptions {
+  /** What is being written in that moment may be counted or not, committed or not: it is quicker, and holds up nobody. */
+  rough?: boolean;
+}
+
 /**
  * A place that keeps records. Implementations hold all SQL and all drivers; `docs/adding-a-storage-plugin.md`
  * is the guide, and `test/contract` the suite that every one passes.
@@ -101,16 +107,25 @@ export interface StorageBackend {
   query(collection: Collection, query: Query): Promise<StoredRecord[]>;
 
   /** How many records match; at most `upTo`, where the rest is not looked at. */
-  count(collection: Collection, where: readonly Condition[], upTo?: number): Promise<number>;
+  count(
+    collection: Collection,
+    where: readonly Condition[],
+    options?: CountOptions & { upTo?: number },
+  ): Promise<number>;
 
   /** How many records have each value of a field. */
-  countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>>;
+  countBy(
+    collection: Collection,
+    field: string,
+    options?: CountOptions,
+  ): Promise<ReadonlyMap<string, number>>;
 
   /** The mean in milliseconds over the records that match and have it; undefined when there are none. */
   averageMs(
     collection: Collection,
     where: readonly Condition[],
     duration: Duration,
+    options?: CountOptions,
   ): Promise<number | undefined>;
 
   /** What the collections take on the server's disk, as far as it says. */

@@ -1,24 +1,76 @@
 import { expect, test } from 'bun:test';
-import { createConnection } from 'mysql2/promise';
-import { sessionSettings } from '../../src/storage/mysql/connections.ts';
-import { storages } from '../support/storages.ts';
+import { createConnection, type PoolConnection, type RowDataPacket } from 'mysql2/promise';
+import { backendsOf } from '../../src/config/backends.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { StorageError } from '../../src/storage/contract.ts';
+import { MysqlBackend } from '../../src/storage/mysql/backend.ts';
+import { MysqlConnections } from '../../src/storage/mysql/connections.ts';
+import { storages, type TestDatabase } from '../support/storages.ts';
 
 /** Takes hours. */
 const endless =
   'SELECT COUNT(*) FROM information_schema.collations a, information_schema.collations b, information_schema.collations c, information_schema.collations d, information_schema.collations e';
 
+/** The server of a database, with one connection, whose statements may take 300 ms. */
+function serverOf({ url }: TestDatabase) {
+  const environment = {
+    DATABASE_URL: url,
+    DATABASE_POOL_SIZE: '1',
+    DATABASE_STATEMENT_TIMEOUT_SECONDS: '0.3',
+  };
+  const [backend] = Object.values(backendsOf(loadConfig({ flags: {}, environment }), []));
+  if (backend?.type !== 'mysql') throw new Error('Not a MySQL database');
+  return backend.connection;
+}
+
+const codeOf = (error: unknown): string => (error instanceof StorageError ? error.code : String(error));
+
+/** In which isolation a transaction runs that has read something. */
+async function isolationOf(connection: PoolConnection): Promise<unknown> {
+  await connection.query('SELECT COUNT(*) FROM deleted_records LOCK IN SHARE MODE');
+  const [rows] = await connection.query<RowDataPacket[]>(
+    'SELECT trx_isolation_level AS level FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID()',
+  );
+  return rows[0]?.level;
+}
+
 for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
   test(`${storage.name} itself gives up a statement that takes too long`, async () => {
     await using database = await storage.create();
-    const connection = await createConnection(database.url);
+    const connections = new MysqlConnections(serverOf(database));
     try {
-      await connection.query(sessionSettings(200));
-      const error = await connection.query(endless).catch((thrown: { errno: number }) => thrown);
-      // ER_QUERY_TIMEOUT of MySQL, ER_STATEMENT_TIMEOUT of MariaDB: both are tried again.
-      expect([3024, 1969]).toContain((error as { errno: number }).errno);
-      await connection.query('SELECT 1');
+      const error = await connections.use((connection) => connection.query(endless)).catch(codeOf);
+      expect(['ER_QUERY_TIMEOUT', 'ER_STATEMENT_TIMEOUT']).toContain(String(error));
+      await connections.use((connection) => connection.query('SELECT 1'));
     } finally {
-      connection.destroy();
+      await connections.close();
+    }
+  });
+
+  test(`a transaction on ${storage.name} sees no uncommitted rows, also after a rough count that failed before it began`, async () => {
+    await using database = await storage.create();
+    const backend = new MysqlBackend(serverOf(database));
+    await backend.open();
+    await backend.close();
+    const connections = new MysqlConnections(serverOf(database));
+    const other = await createConnection(database.url);
+    const count = () =>
+      connections.uncommitted(async (connection) => {
+        await connection.query({ sql: 'SELECT COUNT(*) FROM deleted_records', timeout: 10_000 });
+      });
+    try {
+      await connections.use((connection) => connection.query('SET SESSION lock_wait_timeout = 1'));
+      await other.query('LOCK TABLES deleted_records WRITE');
+      expect(['ER_LOCK_WAIT_TIMEOUT', 'ER_STATEMENT_TIMEOUT', 'ER_QUERY_TIMEOUT']).toContain(
+        String(await count().catch(codeOf)),
+      );
+      await other.query('UNLOCK TABLES');
+      expect(await connections.inTransaction(isolationOf)).toBe('REPEATABLE READ');
+      await count();
+      expect(await connections.inTransaction(isolationOf)).toBe('REPEATABLE READ');
+    } finally {
+      await connections.close();
+      await other.end();
     }
   });
 }

@@ -965,7 +965,7 @@ function routesOfApp(): { method: string; path: string }[] {
     metrics: new Registry(),
     logger: silentLogger,
     bodyBytesMax: 1,
-    requestLimit: new RequestLimit({ requestsMax: 1, bytesMax: 1 }),
+    requestLimit: new RequestLimit({ requestsMax: 1, bytesMax: 1, bodyBytesMax: 1 }),
   };
   return createApp(parts as AppParts).routes.map(({ method, path }) => ({ method, path }));
 }

@@ -200,8 +200,12 @@ test('one clean-up runs at a time; it and a deletion answer FLUSH_TIMEOUT when s
   }
 });
 
-/** A batch of which all but the last byte was sent. */
-async function unfinishedBatch(url: string, body: string): Promise<{ finish(): Promise<string> }> {
+/** A batch of which all but the last byte was sent, with its length announced in some way. */
+async function unfinishedBatch(
+  url: string,
+  body: string,
+  announced = `Content-Length: ${body.length}`,
+): Promise<{ finish(): Promise<string> }> {
   const { hostname, port } = new URL(url);
   const answered = Promise.withResolvers<string>();
   const socket = await Bun.connect({
@@ -209,11 +213,12 @@ async function unfinishedBatch(url: string, body: string): Promise<{ finish(): P
     port: Number(port),
     socket: { data: (_, bytes) => answered.resolve(bytes.toString()) },
   });
-  const head = `POST ${base}/sessions/batch HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: ${body.length}\r\n\r\n`;
-  socket.write(head + body.slice(0, -1));
+  const isChunked = announced.startsWith('Transfer-Encoding');
+  const head = `POST ${base}/sessions/batch HTTP/1.1\r\nHost: ${hostname}\r\n${announced}\r\n\r\n`;
+  socket.write(`${head}${isChunked ? `${body.length.toString(16)}\r\n` : ''}${body.slice(0, -1)}`);
   return {
     finish() {
-      socket.write(body.slice(-1));
+      socket.write(`${body.slice(-1)}${isChunked ? '\r\n0\r\n\r\n' : ''}`);
       return answered.promise.finally(() => socket.end());
     },
   };
@@ -253,20 +258,27 @@ test('more requests at a time than may be answer OVERLOADED, and none of those t
   expect((await api.get(`${base}/sessions/${session.session_id}`)).status).toBe(200);
 });
 
-test('larger bodies together than may be answer OVERLOADED, however few they are', async () => {
+test('larger bodies together than may be answer OVERLOADED, however few they are and however they are announced', async () => {
   using folder = temporaryFolder();
-  const environment = { SERVICE_CONCURRENT_BYTES_MAX: '1024' };
+  const environment = { SERVICE_CONCURRENT_BYTES_MAX: '2048', SERVICE_BODY_BYTES_MAX: '2048' };
   await using service = await startServiceProcess({ dataDir: folder.path, environment });
   const api = new Api(service.url);
   const session = aSession({ file_path: 'x'.repeat(500) });
   const batches = batchesOf({ sessions: [session], tasks: [aTask('s', { source_text: 'x'.repeat(500) })] });
-  const larger = JSON.stringify({ sessions: [session], padding: 'x'.repeat(1024) });
-  const unfinished = await unfinishedBatch(service.url, larger);
-  await waitUntil('it is being answered', async () => (await api.sessions([session])).status === 503);
-  await expectAll(api, batches, 503, 'OVERLOADED');
-  expect(await unfinished.finish()).toStartWith('HTTP/1.1 200');
-  // One that is larger than all may be is taken when it comes alone.
-  await waitUntil('others are taken again', async () => (await api.sessions([session])).status === 200);
+  const body = JSON.stringify({ sessions: [session], padding: '' });
+  const large = body.replace('""', `"${'x'.repeat(2048 - body.length)}"`);
+  for (const announced of [
+    `Content-Length: ${large.length}`,
+    `Content-Length: ${large.length}\r\nContent-Length: ${large.length}`,
+    'Transfer-Encoding: chunked',
+  ]) {
+    const unfinished = await unfinishedBatch(service.url, large, announced);
+    await waitUntil('it is being answered', async () => (await api.sessions([session])).status === 503);
+    await expectAll(api, batches, 503, 'OVERLOADED');
+    expect(await unfinished.finish()).toStartWith('HTTP/1.1 200');
+    // One as large as all may be together is taken when it comes alone.
+    await waitUntil('others are taken again', async () => (await api.sessions([session])).status === 200);
+  }
 });
 
 test('while tasks wait for their session, flushes answer FLUSH_INCOMPLETE with their number', async () => {

@@ -15,8 +15,8 @@ export interface Latencies {
 
 export interface Written extends Latencies {
   /**
-   * The largest without what no service could have helped: the time in which service or test could have run, and had
-   * no processor to run on; and what a bare durable write took on the same disk meanwhile.
+   * The largest without the time in which service or test could have run, and had no processor to run on, or without
+   * what a bare durable write took on the same disk meanwhile, whichever is longer.
    */
   largestHeldUp: number;
   /** The longest bare write during a batch. */
@@ -56,7 +56,7 @@ export class SteadyWriter {
     const bareMs = this.#batches.map(({ startMs, endMs }) => this.#disk.longestBetween(startMs, endMs));
     const latenciesMs = this.#batches.map(({ startMs, endMs }) => endMs - startMs);
     const heldUpMs = this.#batches.map(
-      ({ startMs, endMs, waitedMs }, index) => endMs - startMs - waitedMs - (bareMs[index] ?? 0),
+      ({ startMs, endMs, waitedMs }, index) => endMs - startMs - Math.max(waitedMs, bareMs[index] ?? 0),
     );
     return {
       ...latencies(latenciesMs),

@@ -119,7 +119,7 @@ describe('a configuration that cannot be used says what is wrong, and where', ()
     [
       'a journal in which the largest body has no room',
       { file: 'journal:\n  bytes_max: 65536\n' },
-      [/^FILE:2:\d+: journal\.bytes_max .*service\.body_bytes_max may be 49152/],
+      [/:2:\d+: service\.body_bytes_max is 16777216, and may be 49152/],
     ],
     ['a number out of range', { file: 'service:\n  port: 65536\n' }, [/^FILE:2:\d+: service\.port .*65535/]],
     [

@@ -1,5 +1,5 @@
 import type { Collection } from '../../storage/collection.ts';
-import type { Condition, StorageBackend } from '../../storage/contract.ts';
+import type { Condition, CountOptions, StorageBackend } from '../../storage/contract.ts';
 import { type sessionStatuses, sessions, type taskStatuses, tasks } from './records.ts';
 
 const completed: Condition = { field: 'status', is: 'equal', value: 'completed' };
@@ -7,12 +7,12 @@ const completed: Condition = { field: 'status', is: 'equal', value: 'completed' 
 export type Statistics = Awaited<ReturnType<typeof translationStatistics>>;
 
 /** How many sessions and tasks there are, how they fare, and what they take on disk: of committed storage. */
-export async function translationStatistics(backend: StorageBackend) {
+export async function translationStatistics(backend: StorageBackend, options?: CountOptions) {
   const [sessionCounts, taskCounts, sessionMs, taskMs, sizeBytes] = await Promise.all([
-    countByStatus<(typeof sessionStatuses)[number]>(backend, sessions),
-    countByStatus<(typeof taskStatuses)[number]>(backend, tasks),
-    backend.averageMs(sessions, [completed], { from: 'created_at', to: 'updated_at' }),
-    backend.averageMs(tasks, [completed], { field: 'duration_ms' }),
+    countByStatus<(typeof sessionStatuses)[number]>(backend, sessions, options),
+    countByStatus<(typeof taskStatuses)[number]>(backend, tasks, options),
+    backend.averageMs(sessions, [completed], { from: 'created_at', to: 'updated_at' }, options),
+    backend.averageMs(tasks, [completed], { field: 'duration_ms' }, options),
     backend.sizeBytes(),
   ]);
   const ended = taskCounts.of('completed') + taskCounts.of('failed');
@@ -45,8 +45,12 @@ export async function translationStatistics(backend: StorageBackend) {
   };
 }
 
-async function countByStatus<Status extends string>(backend: StorageBackend, collection: Collection) {
-  const counts = await backend.countBy(collection, 'status');
+async function countByStatus<Status extends string>(
+  backend: StorageBackend,
+  collection: Collection,
+  options?: CountOptions,
+) {
+  const counts = await backend.countBy(collection, 'status', options);
   let total = 0;
   for (const count of counts.values()) total += count;
   return { total, of: (status: Status): number => counts.get(status) ?? 0 };

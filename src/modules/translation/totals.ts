@@ -24,17 +24,17 @@ export class Totals {
   /** How many records match. */
   async count(backend: StorageBackend, collection: Collection, where: readonly Condition[]): Promise<number> {
     const name = JSON.stringify([collection.name, where]);
-    const countAll = () => backend.count(collection, where);
+    const countAll = () => backend.count(collection, where, { rough: true });
     const kept = this.#kept.peek(name, countAll);
     // A total that has become small is counted like any small one.
     if (kept !== undefined && kept >= countedAlways) return kept;
-    const total = await backend.count(collection, where, countedAlways);
+    const total = await backend.count(collection, where, { upTo: countedAlways });
     return total < countedAlways ? total : await this.#kept.find(name, countAll);
   }
 
   async statistics(backend: StorageBackend): Promise<Statistics> {
-    const find = () => translationStatistics(backend);
-    if ((await this.count(backend, tasks, [])) < countedAlways) return await find();
+    if ((await this.count(backend, tasks, [])) < countedAlways) return await translationStatistics(backend);
+    const find = () => translationStatistics(backend, { rough: true });
     return this.#statistics.peek('', find) ?? (await this.#statistics.find('', find));
   }
 

@@ -7,6 +7,7 @@ import type { MysqlConnection } from '../../config/backends.ts';
 import type { Collection } from '../collection.ts';
 import {
   type Condition,
+  type CountOptions,
   type Deletion,
   type Duration,
   type PendingRecord,
@@ -20,7 +21,7 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { groupByShape } from '../sql/upsert.ts';
-import { limited, MysqlConnections, sessionSettings } from './connections.ts';
+import { limited, MysqlConnections, sessionSettings, unlimited } from './connections.ts';
 import { mysqlError } from './errors.ts';
 import { datetimeOf, translationSessions, translationTasks } from './schema.ts';
 import {
@@ -127,14 +128,15 @@ export class MysqlBackend implements StorageBackend {
     return rows as unknown as StoredRecord[];
   }
 
-  async count(collection: Collection, where: readonly Condition[], upTo?: number): Promise<number> {
+  async count(
+    collection: Collection,
+    where: readonly Condition[],
+    { upTo, rough }: CountOptions & { upTo?: number } = {},
+  ): Promise<number> {
     const { table, columns } = tableAndColumns(collection);
     const matching = whereOf(columns, collection.key, { where });
-    if (upTo === undefined) {
-      const [row] = await this.#survey((db) => db.select({ total: count() }).from(table).where(matching));
-      return row?.total ?? 0;
-    }
-    const [row] = await this.#build((db) => {
+    const [row] = await this.#survey(rough, (db) => {
+      if (upTo === undefined) return db.select({ total: count() }).from(table).where(matching);
       const some = db
         .select({ one: sql`1`.as('one') })
         .from(table)
@@ -146,10 +148,16 @@ export class MysqlBackend implements StorageBackend {
     return row?.total ?? 0;
   }
 
-  async countBy(collection: Collection, field: string): Promise<ReadonlyMap<string, number>> {
+  async countBy(
+    collection: Collection,
+    field: string,
+    { rough }: CountOptions = {},
+  ): Promise<ReadonlyMap<string, number>> {
     const { table, columns } = tableAndColumns(collection);
     const value = columnOf(columns, field);
-    const rows = await this.#survey((db) => db.select({ value, total: count() }).from(table).groupBy(value));
+    const rows = await this.#survey(rough, (db) =>
+      db.select({ value, total: count() }).from(table).groupBy(value),
+    );
     return new Map(rows.map((row) => [String(row.value), row.total]));
   }
 
@@ -157,13 +165,14 @@ export class MysqlBackend implements StorageBackend {
     collection: Collection,
     where: readonly Condition[],
     duration: Duration,
+    { rough }: CountOptions = {},
   ): Promise<number | undefined> {
     const { table, columns } = tableAndColumns(collection);
     const length: SQL =
       'field' in duration
         ? sql`${columnOf(columns, duration.field)}`
         : sql`TIMESTAMPDIFF(MICROSECOND, ${columnOf(columns, duration.from)}, ${columnOf(columns, duration.to)}) / 1000`;
-    const [row] = await this.#survey((db) =>
+    const [row] = await this.#survey(rough, (db) =>
       db
         .select({ mean: avg(length) })
         .from(table)
@@ -237,11 +246,17 @@ export class MysqlBackend implements StorageBackend {
       'persistence_service',
       migrationLockLimitSeconds,
       async (connection) => {
-        await connection.query(sessionSettings(migrationLimitMs));
-        await migrate(drizzle({ client: limited(connection, migrationLimitMs) }), {
-          migrationsFolder: migrationsFolder('mysql'),
-        });
-        await connection.query(sessionSettings(this.#limitMs));
+        // A server that gave up in mid-migration would leave tables that are neither old nor new.
+        const set = (limitMs: number) =>
+          connection.query({ sql: sessionSettings(limitMs), timeout: this.#limitMs });
+        await set(unlimited);
+        try {
+          await migrate(drizzle({ client: limited(connection, migrationLimitMs) }), {
+            migrationsFolder: migrationsFolder('mysql'),
+          });
+        } finally {
+          await set(this.#limitMs).catch(() => connection.destroy());
+        }
         return true;
       },
     );
@@ -260,12 +275,12 @@ export class MysqlBackend implements StorageBackend {
     collection: Collection,
     records: readonly PendingRecord[],
   ): Promise<DeletedVersions> {
-    const values = [deletionGuard(collection).collection, guardedKeys(collection, records)];
-    const [rows] = await connection.query<RowDataPacket[]>({
-      sql: deletedVersionsStatement,
-      values,
-      timeout: this.#limitMs,
-    });
+    const sql = deletedVersionsStatement(
+      deletionGuard(collection).collection,
+      guardedKeys(collection, records),
+    );
+    this.#connections.checkSize(sql);
+    const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: this.#limitMs });
     return new Map(rows.map(({ record_key: key, version }) => [key, version]));
   }
 
@@ -280,17 +295,12 @@ export class MysqlBackend implements StorageBackend {
     return this.#ask((connection) => read(this.#databaseOf(connection)));
   }
 
-  /**
-   * Looks at very many rows, as they are at this moment: rows that are being committed are counted too. A consistent
-   * view would have the server look up the earlier state of every row that is written meanwhile, for minutes, and keep
-   * all of these states.
-   */
-  #survey<T>(read: (db: MySql2Database) => PromiseLike<T>): Promise<T> {
-    return this.#ask(async (connection) => {
-      const sql = 'SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED';
-      await connection.query({ sql, timeout: this.#limitMs });
-      return await read(this.#databaseOf(connection));
-    });
+  async #survey<T>(rough: boolean | undefined, read: (db: MySql2Database) => PromiseLike<T>): Promise<T> {
+    if (rough !== true) return await this.#build(read);
+    await this.open();
+    return await this.#lookingAgain(
+      this.#connections.uncommitted(async (connection) => await read(this.#databaseOf(connection))),
+    );
   }
 
   /** Writes, once the tables are there. */

@@ -12,16 +12,23 @@ import { isConnectionLost, mysqlError } from './errors.ts';
 
 const connectLimitMs = 5_000;
 
+/** No time limit of the server's. */
+export const unlimited = 0;
+
 /**
  * What every connection is set to, whatever the server's defaults: values that do not fit are errors, never
- * cut, times are UTC, and MySQL's table sizes are those of now. The server itself gives up a statement that takes too
- * long: one whose client has gone would go on for ever otherwise, and keep the server from tidying up.
+ * cut, times are UTC, and MySQL's table sizes are those of now. The server itself gives up what takes too long: reads
+ * on MySQL, every statement on MariaDB. One whose client has gone would go on for ever otherwise, and keep the server
+ * from tidying up.
  */
-export function sessionSettings(statementLimitMs: number): string {
+export function sessionSettings(limitMs: number): string {
   return `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'
-    /*!80000 , information_schema_stats_expiry = 0, max_execution_time = ${Math.ceil(statementLimitMs)} */
-    /*M! , max_statement_time = ${statementLimitMs / 1000} */`;
+    /*!80000 , information_schema_stats_expiry = 0, max_execution_time = ${Math.ceil(limitMs)} */
+    /*M! , max_statement_time = ${limitMs / 1000} */`;
 }
+
+/** The isolation in which the keys of `deleted_records` that are not there are locked too. */
+const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ';
 
 /** The connections to one server: each is used by one caller at a time, and given up when it is lost. */
 export class MysqlConnections {
@@ -64,6 +71,25 @@ export class MysqlConnections {
       if (connection !== undefined) isConnectionLost(error) ? connection.destroy() : connection.release();
       throw mysqlError(error);
     }
+  }
+
+  /**
+   * Lends a connection for one statement that looks at very many rows, as they are in that moment, committed or not.
+   * A consistent view would have the server look up the earlier state of every row that is written meanwhile, for
+   * minutes, and keep all of these states.
+   */
+  uncommitted<T>(read: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    return this.use(async (connection) => {
+      const sql = 'SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED';
+      await connection.query({ sql, timeout: this.statementLimitMs });
+      try {
+        return await read(connection);
+      } catch (error) {
+        // A statement that did not come to run has left the setting to the next one.
+        connection.destroy();
+        throw error;
+      }
+    });
   }
 
   /** Lends a connection for one transaction, which is undone when the action fails. */
@@ -137,6 +163,7 @@ export class MysqlConnections {
       if (error) raw.destroy();
     };
     raw.query(sessionSettings(this.statementLimitMs), orDestroy);
+    raw.query(isolation, orDestroy);
     raw.query('SELECT @@max_allowed_packet AS bytes', (error, rows) => {
       orDestroy(error);
       this.#packetBytesMax = Number(rows?.[0]?.bytes ?? this.#packetBytesMax);

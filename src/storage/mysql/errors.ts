@@ -42,8 +42,11 @@ const remedyOfNumber = new Map(
   remedies.flatMap(([remedy, numbers]) => numbers.map((number) => [number, remedy])),
 );
 
-/** A row breaks a CHECK of a MariaDB table; the driver knows the number by another error's name, one of MySQL's. */
-const checkFailed = { errno: 4025, code: 'ER_CONSTRAINT_FAILED' };
+/** Errors of MariaDB's own, which the driver does not know, or knows by the name of another error of MySQL's. */
+const mariadbCodes: ReadonlyMap<number, string> = new Map([
+  [1969, 'ER_STATEMENT_TIMEOUT'],
+  [4025, 'ER_CONSTRAINT_FAILED'],
+]);
 
 /** Failures of the driver and of the network, which have no number. */
 const outages =
@@ -53,7 +56,7 @@ const outages =
 export function mysqlError(thrown: unknown): StorageError {
   if (thrown instanceof StorageError) return thrown;
   const error = innermost(thrown);
-  const code = error.errno === checkFailed.errno ? checkFailed.code : driverCodeOf(error);
+  const code = mariadbCodes.get(error.errno ?? 0) ?? driverCodeOf(error);
   const remedy =
     remedyOfNumber.get(error.errno ?? 0) ??
     (outages.test(code) || error.fatal === true ? 'retry' : 'unknown');

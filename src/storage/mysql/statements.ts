@@ -82,9 +82,13 @@ export const markStatement = `INSERT INTO deleted_records (collection, record_ke
     deleted_at = GREATEST(deleted_at, VALUES(deleted_at)),
     version = GREATEST(version, VALUES(version))`;
 
-/** Collection, keys. A shared lock in the way that both servers know: no deletion is added until the transaction ends. */
-export const deletedVersionsStatement =
-  'SELECT record_key, version FROM deleted_records WHERE collection = ? AND record_key IN (?) LOCK IN SHARE MODE';
+/** A shared lock in the way that both servers know: no deletion of these is added until the transaction ends. */
+export function deletedVersionsStatement(collection: string, keys: readonly string[]): string {
+  return format(
+    'SELECT record_key, version FROM deleted_records WHERE collection = ? AND record_key IN (?) LOCK IN SHARE MODE',
+    [collection, [...keys]],
+  );
+}
 
 /** Copies rows aside: instant, keys. */
 export function keepStatement(table: MySqlTable, collection: Collection): string {

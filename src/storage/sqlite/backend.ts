@@ -67,7 +67,11 @@ export class SqliteBackend implements StorageBackend {
     return await this.#reader.call('query', collection, query);
   }
 
-  async count(collection: Collection, where: readonly Condition[], upTo?: number): Promise<number> {
+  async count(
+    collection: Collection,
+    where: readonly Condition[],
+    { upTo }: { upTo?: number } = {},
+  ): Promise<number> {
     await this.open();
     return await this.#reader.call('count', collection, where, upTo);
   }
@@ -123,6 +127,7 @@ export class SqliteBackend implements StorageBackend {
   }
 
   async close(): Promise<void> {
+    await this.#opening?.catch(() => {});
     await this.#lookup.close();
     await this.#reader.close();
     await this.#writer.close();
