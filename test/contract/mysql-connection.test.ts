@@ -25,6 +25,13 @@ function serverOf({ url }: TestDatabase) {
 
 const codeOf = (error: unknown): string => (error instanceof StorageError ? error.code : String(error));
 
+/** The order of indexes tells only when they were made. */
+const withSortedLines = (text: unknown): string[] =>
+  String(text)
+    .split('\n')
+    .map((line) => line.replace(/,$/, ''))
+    .sort();
+
 /** In which isolation a transaction runs that has read something. */
 async function isolationOf(connection: PoolConnection): Promise<unknown> {
   await connection.query('SELECT COUNT(*) FROM deleted_records LOCK IN SHARE MODE');
@@ -44,6 +51,32 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
       await connections.use((connection) => connection.query('SELECT 1'));
     } finally {
       await connections.close();
+    }
+  });
+
+  test(`migrations of ${storage.name} that broke off between two statements go on from there`, async () => {
+    await using database = await storage.create();
+    const connection = await createConnection(database.url);
+    const migrate = async (): Promise<void> => {
+      const backend = new MysqlBackend(serverOf(database));
+      await backend.open();
+      await backend.close();
+    };
+    const tables = async (): Promise<unknown[]> => {
+      const names = ['translation_sessions', 'translation_tasks', 'deleted_records'];
+      const answers = names.map((name) => connection.query<RowDataPacket[]>(`SHOW CREATE TABLE ${name}`));
+      return (await Promise.all(answers)).map(([[row]]) => row?.['Create Table']);
+    };
+    try {
+      await migrate();
+      const whole = (await tables()).map(withSortedLines);
+      // As if the last but one had done all it does, but for one index, and nobody had noted it.
+      await connection.query('DROP INDEX idx_session_status ON translation_tasks');
+      await connection.query('DELETE FROM __drizzle_migrations ORDER BY id DESC LIMIT 2');
+      await migrate();
+      expect((await tables()).map(withSortedLines)).toEqual(whole);
+    } finally {
+      await connection.end();
     }
   });
 

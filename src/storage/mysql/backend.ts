@@ -21,7 +21,7 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { groupByShape } from '../sql/upsert.ts';
-import { limited, MysqlConnections, sessionSettings, unlimited } from './connections.ts';
+import { limited, MysqlConnections, resuming, sessionSettings, unlimited } from './connections.ts';
 import { mysqlError } from './errors.ts';
 import { datetimeOf, translationSessions, translationTasks } from './schema.ts';
 import {
@@ -251,7 +251,7 @@ export class MysqlBackend implements StorageBackend {
           connection.query({ sql: sessionSettings(limitMs), timeout: this.#limitMs });
         await set(unlimited);
         try {
-          await migrate(drizzle({ client: limited(connection, migrationLimitMs) }), {
+          await migrate(drizzle({ client: resuming(connection, migrationLimitMs) }), {
             migrationsFolder: migrationsFolder('mysql'),
           });
         } finally {

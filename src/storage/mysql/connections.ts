@@ -179,6 +179,25 @@ export function limited(connection: PoolConnection, timeout: number): PoolConnec
   return { query, execute } as unknown as PoolConnection;
 }
 
+/** A column or an index is there already, or is gone already. */
+const alreadyDone: readonly unknown[] = [1060, 1061, 1091];
+
+/**
+ * The same connection for Drizzle's migrations. The server commits each of their statements, and Drizzle notes a
+ * migration after its last one: what was done before an attempt broke off is stepped over by the next.
+ */
+export function resuming(connection: PoolConnection, timeout: number): PoolConnection {
+  const query = async (options: QueryOptions, values?: QueryValues): Promise<unknown> => {
+    try {
+      return await connection.query({ ...options, timeout }, values);
+    } catch (error) {
+      if (error instanceof Error && 'errno' in error && alreadyDone.includes(error.errno)) return [{}, []];
+      throw error;
+    }
+  };
+  return { ...limited(connection, timeout), query } as unknown as PoolConnection;
+}
+
 /** The connection of a pool event is the driver's callback flavour. */
 interface RawConnection {
   query(sql: string, done: (error: unknown, rows?: readonly { bytes: number }[]) => void): void;
