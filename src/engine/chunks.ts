@@ -36,6 +36,7 @@ function* chunksOf(entries: [string, BufferedRecord][]): Generator<BufferedRecor
   if (chunk.length > 0) yield chunk;
 }
 
+/** By the record itself: what the buffer knows is the mean of a frame, in which one may be much larger than others. */
 function approximateBytes(record: GivenRecord): number {
   let bytes = 0;
   for (const value of Object.values(record)) {

@@ -52,11 +52,11 @@ function offsetOf(text: string, start: number): number | undefined {
   if (sign === 'Z' || sign === 'z') return start + 1 === text.length ? 0 : undefined;
   if (sign !== '+' && sign !== '-') return undefined;
   const hours = digitsAt(text, start + 1, 2);
+  const hasMinutes = text.length > start + 3;
   const minutesAt = text[start + 3] === ':' ? start + 4 : start + 3;
-  const hasMinutes = minutesAt < text.length;
   const minutes = hasMinutes ? digitsAt(text, minutesAt, 2) : 0;
   if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return undefined;
-  if (text.length !== (hasMinutes ? minutesAt + 2 : minutesAt)) return undefined;
+  if (hasMinutes && text.length !== minutesAt + 2) return undefined;
   return (hours * 60 + minutes) * 60_000 * (sign === '-' ? -1 : 1);
 }
 
