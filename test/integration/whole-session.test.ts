@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import type { SessionRecord, TaskRecord } from '../../src/modules/translation/records.ts';
 import { Api } from '../support/api.ts';
 import { gameSession } from '../support/game-session.ts';
+import { taskDefaults } from '../support/records.ts';
 import { startServiceProcess } from '../support/service-process.ts';
 import { storages } from '../support/storages.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -69,18 +70,8 @@ async function* tasksOf(api: Api, session: SessionRecord): AsyncGenerator<Record
 
 /** What the API shows of a task once it is stored, but for the two times of acceptance. */
 function taskAsRead(task: TaskRecord): Record<string, unknown> {
-  const absent = {
-    target_text: null,
-    context: null,
-    confidence: null,
-    error_message: null,
-    retry_count: 0,
-    start_time: null,
-    end_time: null,
-    duration_ms: null,
-  };
   const times = { start_time: timeAsRead(task.start_time), end_time: timeAsRead(task.end_time) };
-  return { ...absent, ...task, ...times };
+  return { ...taskDefaults, ...task, ...times };
 }
 
 function timeAsRead(time: string | null | undefined): string | null {

@@ -26,3 +26,15 @@ export function aTask(sessionId: string, fields: Partial<TaskRecord> = {}): Task
     ...fields,
   };
 }
+
+/** What the API shows of the fields that no write of a task has given. */
+export const taskDefaults: Readonly<Record<string, string | number | null>> = {
+  target_text: null,
+  context: null,
+  confidence: null,
+  error_message: null,
+  retry_count: 0,
+  start_time: null,
+  end_time: null,
+  duration_ms: null,
+};

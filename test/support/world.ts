@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Answer } from './api.ts';
 import type { Call, Fields } from './histories.ts';
+import { taskDefaults } from './records.ts';
 
 /** A time that lies between these two, in milliseconds. */
 type Span = readonly [fromMs: number, toMs: number];
@@ -330,16 +331,6 @@ function mergeSession(before: Fields = sessionDefaults, row: Fields): Fields {
   return after;
 }
 
-const taskDefaults: Fields = {
-  target_text: null,
-  context: null,
-  confidence: null,
-  error_message: null,
-  retry_count: 0,
-  start_time: null,
-  end_time: null,
-  duration_ms: null,
-};
 const taskFields = [
   ...['task_id', 'session_id', 'batch_id', 'sheet_name', 'row_index', 'column_name', 'source_text', 'status'],
   ...Object.keys(taskDefaults),
