@@ -5,8 +5,9 @@ import { invariant, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { CheckpointFile } from './checkpoint.ts';
 import { encodeFrame, type Frame, type Position } from './frame.ts';
+import { ReadBack } from './read-back.ts';
 import { type OpenedSegments, openSegments, type ReplayReport, type Segment } from './recovery.ts';
-import { scanSegment, segmentName } from './segment.ts';
+import { segmentName } from './segment.ts';
 
 /** `always`: an append resolves once it is on disk. `interval`, `off`: once the system has it; a power loss may take it. */
 type SyncMode = 'always' | 'interval' | 'off';
@@ -59,6 +60,7 @@ export class Journal {
   /** Oldest first; the last one is being written while `#file` is set. */
   readonly #segments: Segment[];
   readonly #checkpointFile: CheckpointFile;
+  readonly #readBack: ReadBack;
   #mode: 'open' | 'failed' | 'closed' = 'open';
   #failure: unknown;
   #file: AppendFile | undefined;
@@ -75,6 +77,7 @@ export class Journal {
     this.#parts = parts;
     this.#segments = opened.segments;
     this.#checkpointFile = opened.checkpointFile;
+    this.#readBack = new ReadBack(parts.files);
     this.#checkpoint = opened.checkpoint;
     this.#lastSequence = opened.last.sequence;
     this.#lastVersion = opened.last.version;
@@ -160,10 +163,8 @@ export class Journal {
     for (;;) {
       const segment = this.#segments.find(({ lastSequence }) => lastSequence > last);
       if (segment === undefined) return;
-      const { path, lastSequence, bytes: length } = segment;
-      const bytes = await this.#parts.files.read(path);
-      for (const { frame } of scanSegment(Buffer.from(bytes.buffer, bytes.byteOffset, length))) {
-        if (frame === undefined || frame.sequence <= last) continue;
+      const { lastSequence } = segment;
+      for await (const frame of this.#readBack.frames(segment, last)) {
         last = frame.sequence;
         yield frame;
       }

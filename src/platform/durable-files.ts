@@ -21,6 +21,8 @@ export interface DurableFiles {
   /** The names in a folder, sorted. */
   list(path: string): Promise<string[]>;
   read(path: string): Promise<Uint8Array>;
+  /** Reads so many bytes of a file, or fewer where it ends. */
+  readPart(path: string, start: number, bytes: number): Promise<Uint8Array>;
   /** Creates a file that must not exist yet, and makes its name durable. */
   createAppendFile(path: string): Promise<AppendFile>;
   /** Replaces a whole file: after a crash it holds the old bytes or the new ones, never a mixture. */
@@ -37,6 +39,12 @@ export interface DurableFiles {
 
 /** A file or a folder that is open, as node:fs/promises has it. */
 export interface OpenFile {
+  read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>;
   writev(buffers: readonly Uint8Array[], position: number): Promise<{ bytesWritten: number }>;
   truncate(bytes: number): Promise<void>;
   sync(): Promise<void>;
@@ -93,6 +101,8 @@ export function durableFiles({
     makeFolder: (path) => makeFolder(resolve(path)),
     list: async (path) => (await readdir(path)).sort(),
     read: (path) => readFile(path),
+    readPart: async (path, start, bytes) =>
+      await withFile(await open(path, 'r'), (file) => readPart(file, start, bytes)),
     async createAppendFile(path) {
       const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, fileMode);
       try {
@@ -135,9 +145,9 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-async function withFile(file: OpenFile, use: (file: OpenFile) => Promise<void>): Promise<void> {
+async function withFile<T>(file: OpenFile, use: (file: OpenFile) => Promise<T>): Promise<T> {
   try {
-    await use(file);
+    return await use(file);
   } finally {
     await file.close();
   }
@@ -152,6 +162,17 @@ function appendFile(file: OpenFile): AppendFile {
     sync: () => file.datasync(),
     close: () => file.close(),
   };
+}
+
+async function readPart(file: OpenFile, start: number, bytes: number): Promise<Uint8Array> {
+  const part = new Uint8Array(bytes);
+  let filled = 0;
+  while (filled < bytes) {
+    const { bytesRead } = await file.read(part, filled, bytes - filled, start + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return part.subarray(0, filled);
 }
 
 /** The most buffers of one writev call (Linux: IOV_MAX). */

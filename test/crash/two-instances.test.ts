@@ -8,7 +8,7 @@ import { storages } from '../support/storages.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const runs = isLongForm ? 40 : 1;
+const runs = isLongForm ? 12 : 1;
 const steps = isLongForm ? 200 : 80;
 const sessionIds = ['session-0', 'session-1', 'session-2'];
 const tasksOfSession = 3;

@@ -79,6 +79,10 @@ export class FaultyFiles implements DurableFiles {
     return systemFiles.read(path);
   }
 
+  readPart(path: string, start: number, bytes: number): Promise<Uint8Array> {
+    return systemFiles.readPart(path, start, bytes);
+  }
+
   async createAppendFile(path: string): Promise<AppendFile> {
     const name = basename(path);
     const file = await this.#perform('create', name, () => systemFiles.createAppendFile(path));

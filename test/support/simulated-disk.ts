@@ -161,7 +161,7 @@ export class SimulatedDisk {
       this.#perform('sync', path, () => {
         for (const change of folder.unsynced.splice(0)) change(folder.durable);
       });
-    return { writev: never, truncate: never, sync, datasync: sync, close: async () => {} };
+    return { read: never, writev: never, truncate: never, sync, datasync: sync, close: async () => {} };
   }
 
   #openFile(path: string, file: SimulatedFile): OpenFile {
@@ -173,6 +173,9 @@ export class SimulatedDisk {
       });
     };
     return {
+      read: async (into, offset, length, position) => ({
+        bytesRead: file.bytes.copy(into, offset, position, position + length),
+      }),
       writev: async (buffers, position) => ({ bytesWritten: this.#write(path, file, buffers, position) }),
       truncate: async (length) => this.#perform('truncate', path, () => file.change({ length })),
       sync,
