@@ -39,12 +39,7 @@ export interface DurableFiles {
 
 /** A file or a folder that is open, as node:fs/promises has it. */
 export interface OpenFile {
-  read(
-    into: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesRead: number }>;
+  read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
   writev(buffers: readonly Uint8Array[], position: number): Promise<{ bytesWritten: number }>;
   truncate(bytes: number): Promise<void>;
   sync(): Promise<void>;
