@@ -156,7 +156,7 @@ export class Journal {
 
   /**
    * Reads back the frames behind a sequence, in order, as far as they were appended. What is damaged is stepped
-   * over: the next start reports it.
+   * over: the next start reports it. The payload of a frame is overwritten by a later one.
    */
   async *read(sequence: number): AsyncGenerator<Frame> {
     let last = sequence;

@@ -21,8 +21,8 @@ export interface DurableFiles {
   /** The names in a folder, sorted. */
   list(path: string): Promise<string[]>;
   read(path: string): Promise<Uint8Array>;
-  /** Reads so many bytes of a file, or fewer where it ends. */
-  readPart(path: string, start: number, bytes: number): Promise<Uint8Array>;
+  /** Fills `into` with the bytes of a file from `start` on; @returns how many there are, fewer where it ends. */
+  readInto(into: Uint8Array, path: string, start: number): Promise<number>;
   /** Creates a file that must not exist yet, and makes its name durable. */
   createAppendFile(path: string): Promise<AppendFile>;
   /** Replaces a whole file: after a crash it holds the old bytes or the new ones, never a mixture. */
@@ -96,8 +96,8 @@ export function durableFiles({
     makeFolder: (path) => makeFolder(resolve(path)),
     list: async (path) => (await readdir(path)).sort(),
     read: (path) => readFile(path),
-    readPart: async (path, start, bytes) =>
-      await withFile(await open(path, 'r'), (file) => readPart(file, start, bytes)),
+    readInto: async (into, path, start) =>
+      await withFile(await open(path, 'r'), (file) => readInto(into, file, start)),
     async createAppendFile(path) {
       const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, fileMode);
       try {
@@ -159,15 +159,14 @@ function appendFile(file: OpenFile): AppendFile {
   };
 }
 
-async function readPart(file: OpenFile, start: number, bytes: number): Promise<Uint8Array> {
-  const part = new Uint8Array(bytes);
+async function readInto(into: Uint8Array, file: OpenFile, start: number): Promise<number> {
   let filled = 0;
-  while (filled < bytes) {
-    const { bytesRead } = await file.read(part, filled, bytes - filled, start + filled);
+  while (filled < into.length) {
+    const { bytesRead } = await file.read(into, filled, into.length - filled, start + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
-  return part.subarray(0, filled);
+  return filled;
 }
 
 /** The most buffers of one writev call (Linux: IOV_MAX). */

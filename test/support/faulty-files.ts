@@ -79,8 +79,8 @@ export class FaultyFiles implements DurableFiles {
     return systemFiles.read(path);
   }
 
-  readPart(path: string, start: number, bytes: number): Promise<Uint8Array> {
-    return systemFiles.readPart(path, start, bytes);
+  readInto(into: Uint8Array, path: string, start: number): Promise<number> {
+    return systemFiles.readInto(into, path, start);
   }
 
   async createAppendFile(path: string): Promise<AppendFile> {

@@ -57,10 +57,10 @@ test('a segment is not read from its beginning in each turn', async () => {
   let bytesRead = 0;
   const files = {
     ...disk.files,
-    async readPart(...range: [path: string, start: number, bytes: number]) {
-      const part = await disk.files.readPart(...range);
-      bytesRead += part.length;
-      return part;
+    async readInto(...where: [into: Uint8Array, path: string, start: number]) {
+      const bytes = await disk.files.readInto(...where);
+      bytesRead += bytes;
+      return bytes;
     },
   };
   const readBack = new ReadBack(files, 1000);
