@@ -1,10 +1,11 @@
 import { expect, test } from 'bun:test';
-import { createConnection, type PoolConnection, type RowDataPacket } from 'mysql2/promise';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { backendsOf } from '../../src/config/backends.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { StorageError } from '../../src/storage/contract.ts';
 import { MysqlBackend } from '../../src/storage/mysql/backend.ts';
 import { MysqlConnections } from '../../src/storage/mysql/connections.ts';
+import type { LentConnection } from '../../src/storage/mysql/lent-connection.ts';
 import { storages, type TestDatabase } from '../support/storages.ts';
 
 /** Takes hours. */
@@ -33,11 +34,11 @@ const withSortedLines = (text: unknown): string[] =>
     .sort();
 
 /** In which isolation a transaction runs that has read something. */
-async function isolationOf(connection: PoolConnection): Promise<unknown> {
-  await connection.query('SELECT COUNT(*) FROM deleted_records LOCK IN SHARE MODE');
-  const [rows] = await connection.query<RowDataPacket[]>(
-    'SELECT trx_isolation_level AS level FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID()',
-  );
+async function isolationOf(connection: LentConnection): Promise<unknown> {
+  await connection.query({ sql: 'SELECT COUNT(*) FROM deleted_records LOCK IN SHARE MODE' });
+  const [rows] = await connection.query<RowDataPacket[]>({
+    sql: 'SELECT trx_isolation_level AS level FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID()',
+  });
   return rows[0]?.level;
 }
 
@@ -46,9 +47,11 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
     await using database = await storage.create();
     const connections = new MysqlConnections(serverOf(database));
     try {
-      const error = await connections.use((connection) => connection.query(endless)).catch(codeOf);
+      const error = await connections
+        .use((connection) => connection.query({ sql: endless, timeout: 10_000 }))
+        .catch(codeOf);
       expect(['ER_QUERY_TIMEOUT', 'ER_STATEMENT_TIMEOUT']).toContain(String(error));
-      await connections.use((connection) => connection.query('SELECT 1'));
+      await connections.use((connection) => connection.query({ sql: 'SELECT 1' }));
     } finally {
       await connections.close();
     }
@@ -92,7 +95,7 @@ for (const storage of storages.filter(({ name }) => name !== 'sqlite')) {
         await connection.query({ sql: 'SELECT COUNT(*) FROM deleted_records', timeout: 10_000 });
       });
     try {
-      await connections.use((connection) => connection.query('SET SESSION lock_wait_timeout = 1'));
+      await connections.use((connection) => connection.query({ sql: 'SET SESSION lock_wait_timeout = 1' }));
       await other.query('LOCK TABLES deleted_records WRITE');
       expect(['ER_LOCK_WAIT_TIMEOUT', 'ER_STATEMENT_TIMEOUT', 'ER_QUERY_TIMEOUT']).toContain(
         String(await count().catch(codeOf)),

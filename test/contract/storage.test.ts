@@ -149,6 +149,35 @@ for (const storage of storages) {
       });
     });
 
+    test('a newer version changes every field that may change, together or alone', async () => {
+      const task = aTask(await storedSession());
+      const changed = {
+        batch_id: 'batch_002',
+        sheet_name: 'Items',
+        row_index: 7,
+        column_name: 'Name',
+        source_text: 'Sword',
+        target_text: '剑',
+        context: 'a weapon',
+        status: 'completed',
+        confidence: 0.5,
+        error_message: 'none',
+        retry_count: 2,
+        duration_ms: 12,
+      } as const;
+      await write(tasks, pending(task, 1000));
+      let expected: GivenRecord = task;
+      for (const [index, [field, value]] of Object.entries(changed).entries()) {
+        expected = { ...expected, [field]: value };
+        await write(tasks, pending(expected, 2000 + index));
+        expect(await backend.read(tasks, task.task_id)).toMatchObject(expected);
+      }
+      await write(tasks, pending(task, 9000));
+      expect(await backend.read(tasks, task.task_id)).toMatchObject({ ...task, target_text: '剑' });
+      await write(tasks, pending({ ...task, ...changed }, 9001));
+      expect(await backend.read(tasks, task.task_id)).toMatchObject({ ...changed, version: 9001 });
+    });
+
     test('created_at is the first acceptance, even when the older write arrives later', async () => {
       const session = aSession();
       await write(sessions, pending(session, 9000));

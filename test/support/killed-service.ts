@@ -1,10 +1,10 @@
-import { Connection } from 'mysql2/promise';
 import { serve } from '../../src/cli/serve.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { Intake } from '../../src/engine/intake.ts';
 import { type DurableFiles, systemFiles } from '../../src/platform/durable-files.ts';
 import { startService } from '../../src/start.ts';
 import { MysqlBackend } from '../../src/storage/mysql/backend.ts';
+import { LentConnection } from '../../src/storage/mysql/lent-connection.ts';
 import { SqliteBackend } from '../../src/storage/sqlite/backend.ts';
 import { parseFaultPoint } from './fault-point.ts';
 import { seededRandom } from './game-session.ts';
@@ -71,7 +71,7 @@ for (const backend of [SqliteBackend, MysqlBackend]) {
   makeStep(backend, 'markDeleted', () => 'mark deleted');
   makeStep(backend, 'remove', () => 'delete');
 }
-makeStep(Connection, 'query', (options) =>
+makeStep(LentConnection, 'query', (options) =>
   (options as { sql?: string }).sql === 'COMMIT' ? 'commit' : undefined,
 );
 

@@ -1,8 +1,8 @@
 import { avg, type Column, count, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
-import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
+import type { MySql2Database } from 'drizzle-orm/mysql2';
 import { migrate } from 'drizzle-orm/mysql2/migrator';
-import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { ResultSetHeader, RowDataPacket } from 'mysql2';
 import type { MysqlConnection } from '../../config/backends.ts';
 import type { Collection } from '../collection.ts';
 import {
@@ -21,8 +21,9 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { groupByShape } from '../sql/upsert.ts';
-import { limited, MysqlConnections, resuming, sessionSettings, unlimited } from './connections.ts';
+import { MysqlConnections, sessionSettings, unlimited } from './connections.ts';
 import { mysqlError } from './errors.ts';
+import { type LentConnection, resumingDatabase } from './lent-connection.ts';
 import { datetimeOf, translationSessions, translationTasks } from './schema.ts';
 import {
   deletedVersionsStatement,
@@ -69,18 +70,41 @@ export class MysqlBackend implements StorageBackend {
 
   async write(collection: Collection, records: readonly PendingRecord[]): Promise<void> {
     const table = tableOf(collection);
-    await this.#inTransaction(async (_db, connection) => {
-      const deleted = await this.#deletedVersions(connection, collection, records);
-      const kept = notDeleted(collection, records, deleted);
-      for (let start = 0; start < kept.length; start += statementRowsMax) {
-        for (const shape of groupByShape(collection, kept.slice(start, start + statementRowsMax))) {
-          for (const statement of this.#statements.statements(table, collection, shape)) {
-            this.#connections.checkSize(statement);
-            await connection.query({ sql: statement, timeout: this.#limitMs });
-          }
-        }
+    await this.#inTransaction(async (connection) => {
+      const asked = this.#deletedVersions(connection, collection, records);
+      // Hardly ever is one of them deleted: the first statement is made while the server looks.
+      let statements = this.#writeStatements(table, collection, records);
+      let next = statements.next();
+      const kept = notDeleted(collection, records, await asked);
+      if (kept !== records) {
+        statements = this.#writeStatements(table, collection, kept);
+        next = statements.next();
+      }
+      while (next.done !== true) {
+        const sent = this.#send(connection, next.value);
+        // The next one is made while the server works on this one.
+        next = statements.next();
+        await sent;
       }
     });
+  }
+
+  *#writeStatements(
+    table: MySqlTable,
+    collection: Collection,
+    records: readonly PendingRecord[],
+  ): Generator<string, undefined> {
+    for (const shape of groupByShape(collection, records)) {
+      for (let start = 0; start < shape.rows.length; start += statementRowsMax) {
+        const rows = shape.rows.slice(start, start + statementRowsMax);
+        yield* this.#statements.statements(table, collection, { ...shape, rows });
+      }
+    }
+  }
+
+  async #send(connection: LentConnection, sql: string): Promise<void> {
+    this.#connections.checkSize(sql);
+    await connection.query({ sql });
   }
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
@@ -88,7 +112,7 @@ export class MysqlBackend implements StorageBackend {
     // Clients ask for single records by the thousand: the query builder would take longer than the server.
     const sql = readStatement(table, collection);
     const [[row]] = await this.#ask((connection) =>
-      connection.query<RowDataPacket[]>({ sql, values: [key], timeout: this.#limitMs }),
+      connection.query<RowDataPacket[]>({ sql, values: [key] }),
     );
     return row === undefined ? undefined : storedRecord(columns, row);
   }
@@ -184,21 +208,21 @@ export class MysqlBackend implements StorageBackend {
   async sizeBytes(): Promise<number> {
     await this.open();
     const [rows] = await this.#connections.use((connection) =>
-      connection.query<RowDataPacket[]>({ sql: sizeStatement, timeout: this.#limitMs }),
+      connection.query<RowDataPacket[]>({ sql: sizeStatement }),
     );
     return Number(rows[0]?.bytes ?? 0);
   }
 
   async markDeleted(collection: Collection, { key, version, deletedAtMs }: Deletion): Promise<void> {
     const values = [collection.name, key, version, datetimeOf(deletedAtMs)];
-    await this.#ask((connection) => connection.query({ sql: markStatement, values, timeout: this.#limitMs }));
+    await this.#ask((connection) => connection.query({ sql: markStatement, values }));
   }
 
   async remove(collection: Collection, { where, limit, keptSinceMs }: Removal): Promise<number> {
     const { table, columns } = tableAndColumns(collection);
     const key = columnOf(columns, collection.key);
-    return await this.#inTransaction(async (db, connection) => {
-      const rows = await db
+    return await this.#inTransaction(async (connection) => {
+      const rows = await connection.database
         .select({ key })
         .from(table)
         .where(whereOf(columns, collection.key, { where }))
@@ -209,9 +233,9 @@ export class MysqlBackend implements StorageBackend {
       if (keptSinceMs !== undefined) {
         const values = [datetimeOf(keptSinceMs), keys];
         const keep = keepStatement(table, collection);
-        await connection.query({ sql: keep, values, timeout: this.#limitMs });
+        await connection.query({ sql: keep, values });
       }
-      await db.delete(table).where(inArray(key, keys));
+      await connection.database.delete(table).where(inArray(key, keys));
       return keys.length;
     });
   }
@@ -221,7 +245,6 @@ export class MysqlBackend implements StorageBackend {
       connection.query<ResultSetHeader>({
         sql: 'DELETE FROM deleted_records WHERE deleted_at < ? LIMIT ?',
         values: [datetimeOf(beforeMs), limit],
-        timeout: this.#limitMs,
       }),
     );
     return result.affectedRows;
@@ -247,11 +270,10 @@ export class MysqlBackend implements StorageBackend {
       migrationLockLimitSeconds,
       async (connection) => {
         // A server that gave up in mid-migration would leave tables that are neither old nor new.
-        const set = (limitMs: number) =>
-          connection.query({ sql: sessionSettings(limitMs), timeout: this.#limitMs });
+        const set = (limitMs: number) => connection.query({ sql: sessionSettings(limitMs) });
         await set(unlimited);
         try {
-          await migrate(drizzle({ client: resuming(connection, migrationLimitMs) }), {
+          await migrate(resumingDatabase(connection, migrationLimitMs), {
             migrationsFolder: migrationsFolder('mysql'),
           });
         } finally {
@@ -271,7 +293,7 @@ export class MysqlBackend implements StorageBackend {
 
   /** The deletions that concern these records; none can be added until the transaction ends. */
   async #deletedVersions(
-    connection: PoolConnection,
+    connection: LentConnection,
     collection: Collection,
     records: readonly PendingRecord[],
   ): Promise<DeletedVersions> {
@@ -280,39 +302,33 @@ export class MysqlBackend implements StorageBackend {
       guardedKeys(collection, records),
     );
     this.#connections.checkSize(sql);
-    const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: this.#limitMs });
+    const [rows] = await connection.query<RowDataPacket[]>({ sql });
     return new Map(rows.map(({ record_key: key, version }) => [key, version]));
   }
 
   /** Reads, once the tables are there. */
-  async #ask<T>(read: (connection: PoolConnection) => PromiseLike<T>): Promise<T> {
+  async #ask<T>(read: (connection: LentConnection) => PromiseLike<T>): Promise<T> {
     await this.open();
     return await this.#lookingAgain(this.#connections.use(async (connection) => await read(connection)));
   }
 
   /** The same with a statement that is built for the call. */
   #build<T>(read: (db: MySql2Database) => PromiseLike<T>): Promise<T> {
-    return this.#ask((connection) => read(this.#databaseOf(connection)));
+    return this.#ask((connection) => read(connection.database));
   }
 
   async #survey<T>(rough: boolean | undefined, read: (db: MySql2Database) => PromiseLike<T>): Promise<T> {
     if (rough !== true) return await this.#build(read);
     await this.open();
     return await this.#lookingAgain(
-      this.#connections.uncommitted(async (connection) => await read(this.#databaseOf(connection))),
+      this.#connections.uncommitted(async (connection) => await read(connection.database)),
     );
   }
 
   /** Writes, once the tables are there. */
-  async #inTransaction<T>(write: (db: MySql2Database, connection: PoolConnection) => Promise<T>): Promise<T> {
+  async #inTransaction<T>(write: (connection: LentConnection) => Promise<T>): Promise<T> {
     await this.open();
-    return await this.#lookingAgain(
-      this.#connections.inTransaction((connection) => write(this.#databaseOf(connection), connection)),
-    );
-  }
-
-  #databaseOf(connection: PoolConnection): MySql2Database {
-    return drizzle({ client: limited(connection, this.#limitMs) });
+    return await this.#lookingAgain(this.#connections.inTransaction(write));
   }
 
   /** The set-up may be mended meanwhile, by an empty database in place of a lost one: look again before the next call. */

@@ -1,14 +1,8 @@
-import {
-  createPool,
-  type Pool,
-  type PoolConnection,
-  type QueryOptions,
-  type QueryValues,
-  type RowDataPacket,
-} from 'mysql2/promise';
+import { createPool, type Pool, type PoolConnection, type RowDataPacket } from 'mysql2';
 import type { MysqlConnection } from '../../config/backends.ts';
 import { StorageError } from '../contract.ts';
 import { isConnectionLost, mysqlError } from './errors.ts';
+import { LentConnection } from './lent-connection.ts';
 
 const connectLimitMs = 5_000;
 
@@ -36,6 +30,7 @@ export class MysqlConnections {
   readonly statementLimitMs: number;
   readonly #database: string;
   readonly #pool: Pool;
+  readonly #lent = new WeakMap<PoolConnection, LentConnection>();
   #packetBytesMax = Number.POSITIVE_INFINITY;
 
   constructor(server: MysqlConnection) {
@@ -60,10 +55,10 @@ export class MysqlConnections {
   }
 
   /** Lends a connection; rejects with a `StorageError`. */
-  async use<T>(action: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    let connection: PoolConnection | undefined;
+  async use<T>(action: (connection: LentConnection) => Promise<T>): Promise<T> {
+    let connection: LentConnection | undefined;
     try {
-      connection = await this.#pool.getConnection();
+      connection = await this.#lend();
       const result = await action(connection);
       connection.release();
       return result;
@@ -78,10 +73,10 @@ export class MysqlConnections {
    * A consistent view would have the server look up the earlier state of every row that is written meanwhile, for
    * minutes, and keep all of these states.
    */
-  uncommitted<T>(read: (connection: PoolConnection) => Promise<T>): Promise<T> {
+  uncommitted<T>(read: (connection: LentConnection) => Promise<T>): Promise<T> {
     return this.use(async (connection) => {
       const sql = 'SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED';
-      await connection.query({ sql, timeout: this.statementLimitMs });
+      await connection.query({ sql });
       try {
         return await read(connection);
       } catch (error) {
@@ -93,9 +88,9 @@ export class MysqlConnections {
   }
 
   /** Lends a connection for one transaction, which is undone when the action fails. */
-  inTransaction<T>(action: (connection: PoolConnection) => Promise<T>): Promise<T> {
+  inTransaction<T>(action: (connection: LentConnection) => Promise<T>): Promise<T> {
     return this.use(async (connection) => {
-      const run = (statement: string) => connection.query({ sql: statement, timeout: this.statementLimitMs });
+      const run = (sql: string) => connection.query({ sql });
       await run('START TRANSACTION');
       try {
         const result = await action(connection);
@@ -115,7 +110,7 @@ export class MysqlConnections {
   async exclusively<T>(
     name: string,
     waitSeconds: number,
-    action: (connection: PoolConnection) => Promise<T>,
+    action: (connection: LentConnection) => Promise<T>,
   ): Promise<T | undefined> {
     const lock = `${name}.${this.#database}`.slice(0, 64);
     const outcome = await this.use(async (connection) => {
@@ -129,12 +124,7 @@ export class MysqlConnections {
       const [settled] = await Promise.allSettled([action(connection)]);
       // The lock ends with its connection.
       if (settled.status === 'rejected' && isConnectionLost(settled.reason)) connection.destroy();
-      else
-        await connection.query({
-          sql: 'SELECT RELEASE_LOCK(?)',
-          values: [lock],
-          timeout: this.statementLimitMs,
-        });
+      else await connection.query({ sql: 'SELECT RELEASE_LOCK(?)', values: [lock] });
       return settled;
     });
     if (outcome?.status === 'rejected') throw outcome.reason;
@@ -143,6 +133,8 @@ export class MysqlConnections {
 
   /** @throws StorageError `split` for a statement past whose size the server closes the connection. */
   checkSize(statement: string): void {
+    // A UTF-16 unit takes at most three bytes in UTF-8: most statements need no count.
+    if (statement.length * 3 < this.#packetBytesMax) return;
     const bytes = Buffer.byteLength(statement, 'utf8');
     if (bytes < this.#packetBytesMax) return;
     throw new StorageError(
@@ -152,54 +144,33 @@ export class MysqlConnections {
     );
   }
 
-  async close(): Promise<void> {
-    await this.#pool.end();
+  close(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pool.end((error) => (error === null || error === undefined ? resolve() : reject(error)));
+    });
+  }
+
+  #lend(): Promise<LentConnection> {
+    return new Promise((resolve, reject) => {
+      this.#pool.getConnection((error, raw) => {
+        if (error !== null) return reject(error);
+        const connection = this.#lent.get(raw) ?? new LentConnection(raw, this.statementLimitMs);
+        this.#lent.set(raw, connection);
+        resolve(connection);
+      });
+    });
   }
 
   /** Settles a new connection before its first statement; statements of a connection run in order. */
   #prepare(connection: PoolConnection): void {
-    const raw = connection as unknown as RawConnection;
     const orDestroy = (error: unknown): void => {
-      if (error) raw.destroy();
+      if (error) connection.destroy();
     };
-    raw.query(sessionSettings(this.statementLimitMs), orDestroy);
-    raw.query(isolation, orDestroy);
-    raw.query('SELECT @@max_allowed_packet AS bytes', (error, rows) => {
+    connection.query(sessionSettings(this.statementLimitMs), orDestroy);
+    connection.query(isolation, orDestroy);
+    connection.query<RowDataPacket[]>('SELECT @@max_allowed_packet AS bytes', (error, rows) => {
       orDestroy(error);
       this.#packetBytesMax = Number(rows?.[0]?.bytes ?? this.#packetBytesMax);
     });
   }
-}
-
-/** The same connection for Drizzle, with a time limit on every statement. */
-export function limited(connection: PoolConnection, timeout: number): PoolConnection {
-  const query = (options: QueryOptions, values?: QueryValues) =>
-    connection.query({ ...options, timeout }, values);
-  const execute = (sql: string, values?: QueryValues) => connection.query({ sql, timeout }, values);
-  return { query, execute } as unknown as PoolConnection;
-}
-
-/** A column or an index is there already, or is gone already. */
-const alreadyDone: readonly unknown[] = [1060, 1061, 1091];
-
-/**
- * The same connection for Drizzle's migrations. The server commits each of their statements, and Drizzle notes a
- * migration after its last one: what was done before an attempt broke off is stepped over by the next.
- */
-export function resuming(connection: PoolConnection, timeout: number): PoolConnection {
-  const query = async (options: QueryOptions, values?: QueryValues): Promise<unknown> => {
-    try {
-      return await connection.query({ ...options, timeout }, values);
-    } catch (error) {
-      if (error instanceof Error && 'errno' in error && alreadyDone.includes(error.errno)) return [{}, []];
-      throw error;
-    }
-  };
-  return { ...limited(connection, timeout), query } as unknown as PoolConnection;
-}
-
-/** The connection of a pool event is the driver's callback flavour. */
-interface RawConnection {
-  query(sql: string, done: (error: unknown, rows?: readonly { bytes: number }[]) => void): void;
-  destroy(): void;
 }

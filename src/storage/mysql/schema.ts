@@ -110,7 +110,23 @@ export const deletedRecords = mysqlTable(
   ],
 );
 
+const dayMs = 86_400_000;
+const twoDigits = Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0'));
+/** Days that were written, by their number: the instants of a write are of a few. */
+const days = new Map<number, string>();
+
 /** An instant as MySQL writes it: `2025-09-30 10:15:30.000`. */
 export function datetimeOf(instantMs: number): string {
-  return new Date(instantMs).toISOString().slice(0, 23).replace('T', ' ');
+  const number = Math.floor(instantMs / dayMs);
+  let day = days.get(number);
+  if (day === undefined) {
+    day = new Date(instantMs).toISOString().slice(0, 10);
+    if (days.size >= 1000) days.clear();
+    days.set(number, day);
+  }
+  const timeMs = instantMs - number * dayMs;
+  const hours = twoDigits[Math.floor(timeMs / 3_600_000)];
+  const minutes = twoDigits[Math.floor(timeMs / 60_000) % 60];
+  const seconds = twoDigits[Math.floor(timeMs / 1000) % 60];
+  return `${day} ${hours}:${minutes}:${seconds}.${String(timeMs % 1000).padStart(3, '0')}`;
 }

@@ -4,7 +4,13 @@ import { format } from 'mysql2';
 import type { Collection } from '../collection.ts';
 import type { FieldKind } from '../field.ts';
 import { jsonObjectOf } from '../sql/deletions.ts';
-import { type Shape, type SqlValue, writeAssignments, writtenColumns } from '../sql/upsert.ts';
+import {
+  type Assignment,
+  type Shape,
+  type SqlValue,
+  writeAssignments,
+  writtenColumns,
+} from '../sql/upsert.ts';
 import { datetimeOf } from './schema.ts';
 
 const quote = (name: string): string => `\`${name}\``;
@@ -53,7 +59,7 @@ function upsertText(table: MySqlTable, collection: Collection, { given }: Shape)
   });
   return {
     before: `INSERT INTO ${quote(getTableName(table))} (${writtenColumns(collection).map(quote).join(', ')}) VALUES `,
-    after: ` ON DUPLICATE KEY UPDATE ${assignments.join(', ')}`,
+    after: ` ON DUPLICATE KEY UPDATE ${textOf(assignments)}`,
   };
 }
 
@@ -66,7 +72,11 @@ function updateStatement(
   const columns = writtenColumns(collection);
   const incoming = (name: string): string => format('?', [row[columns.indexOf(name)]]);
   const assignments = writeAssignments(collection, given, { quote, incoming });
-  return `UPDATE ${quote(getTableName(table))} SET ${assignments.join(', ')} WHERE ${quote(collection.key)} = ${incoming(collection.key)}`;
+  return `UPDATE ${quote(getTableName(table))} SET ${textOf(assignments)} WHERE ${quote(collection.key)} = ${incoming(collection.key)}`;
+}
+
+function textOf(assignments: readonly Assignment[]): string {
+  return assignments.map(({ text }) => text).join(', ');
 }
 
 /** Reads the row of a key. */

@@ -10,9 +10,10 @@ const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
 
 /** Records that give the same fields: one statement's text serves them all. */
 export interface Shape {
-  /** The names of the fields they give; as one text in `name`. */
+  /** The names of the fields they give; as one text in `name`; and for each field of the collection whether it is one. */
   given: ReadonlySet<string>;
   name: string;
+  gives: readonly boolean[];
   /** They lack a required field, and can only change a row that exists. */
   partial: boolean;
   /** One row a record: a value for every field of the collection, then for every column of the envelope. */
@@ -35,18 +36,20 @@ export function groupByShape(collection: Collection, records: readonly PendingRe
   return shapes;
 }
 
-function hasShape({ fields }: Collection, record: GivenRecord, { given }: Shape): boolean {
+function hasShape({ fields }: Collection, record: GivenRecord, { gives }: Shape): boolean {
+  let place = 0;
   for (const field of fields) {
-    if (given.has(field.name) !== isGiven(field, record[field.name])) return false;
+    if (gives[place] !== isGiven(field, record[field.name])) return false;
+    place += 1;
   }
   return true;
 }
 
 function shapeOf({ fields }: Collection, record: GivenRecord): Shape {
-  const names = fields.filter((field) => isGiven(field, record[field.name])).map(({ name }) => name);
-  const given = new Set(names);
-  const partial = fields.some(({ name, required }) => required && !given.has(name));
-  return { given, name: names.join(','), partial, rows: [] };
+  const gives = fields.map((field) => isGiven(field, record[field.name]));
+  const names = fields.filter((_, place) => gives[place]).map(({ name }) => name);
+  const partial = fields.some(({ required }, place) => required && !gives[place]);
+  return { given: new Set(names), name: names.join(','), gives, partial, rows: [] };
 }
 
 /** The columns of a write, in the order of a shape's rows. */
@@ -54,9 +57,14 @@ export function writtenColumns(collection: Collection): string[] {
   return [...collection.fields.map((field) => field.name), ...envelopeColumns];
 }
 
+/** `column = expression`. */
+export interface Assignment {
+  column: string;
+  text: string;
+}
+
 /**
- * The assignments `column = expression` that a write makes when the key exists, as `StorageBackend.write`
- * says. The stored version is compared in most of them and assigned in the last one: MySQL assigns from left to
+ * The assignments that a write makes when the key exists, as `StorageBackend.write` says. The stored version is compared in most of them and assigned in the last one: MySQL assigns from left to
  * right, and a later expression sees the earlier assignment.
  * A changed fixed field becomes NULL, which its column refuses: the whole statement fails and changes nothing.
  */
@@ -64,16 +72,24 @@ export function writeAssignments(
   collection: Collection,
   given: ReadonlySet<string>,
   dialect: { quote: (name: string) => string; incoming: (name: string) => string },
-): string[] {
+): Assignment[] {
   const { quote, incoming } = dialect;
-  const larger = (name: string, sign: '>' | '<' = '>'): string =>
-    `${quote(name)} = CASE WHEN ${incoming(name)} ${sign} ${quote(name)} THEN ${incoming(name)} ELSE ${quote(name)} END`;
-  const assignment = ({ name, merge }: Field): string => {
+  const assign = (column: string, expression: string): Assignment => ({
+    column,
+    text: `${quote(column)} = ${expression}`,
+  });
+  const larger = (name: string, sign: '>' | '<' = '>'): Assignment =>
+    assign(
+      name,
+      `CASE WHEN ${incoming(name)} ${sign} ${quote(name)} THEN ${incoming(name)} ELSE ${quote(name)} END`,
+    );
+  const assignment = ({ name, merge }: Field): Assignment => {
     if (merge === 'greatest') return larger(name);
     if (merge === 'fixed') {
-      return `${quote(name)} = CASE WHEN ${incoming(name)} = ${quote(name)} THEN ${quote(name)} END`;
+      return assign(name, `CASE WHEN ${incoming(name)} = ${quote(name)} THEN ${quote(name)} END`);
     }
-    return `${quote(name)} = CASE WHEN ${incoming('version')} >= ${quote('version')} THEN ${incoming(name)} ELSE ${quote(name)} END`;
+    const newest = `CASE WHEN ${incoming('version')} >= ${quote('version')} THEN ${incoming(name)} ELSE ${quote(name)} END`;
+    return assign(name, newest);
   };
   const fields = collection.fields.filter(({ name }) => name !== collection.key && given.has(name));
   return [...fields.map(assignment), larger('created_at', '<'), larger('updated_at'), larger('version')];

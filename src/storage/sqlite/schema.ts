@@ -70,6 +70,12 @@ export const translationTasks = sqliteTable(
   ],
 );
 
+/** By table: columns of its indexes whose values hardly ever change once a row is there. */
+export const steadyColumns: Readonly<Record<string, ReadonlySet<string>>> = {
+  translation_sessions: new Set(['created_at']),
+  translation_tasks: new Set(['session_id', 'batch_id', 'sheet_name', 'created_at']),
+};
+
 /** What was deleted, so that no late write brings it back; and the records themselves where they are kept a while. */
 export const deletedRecords = sqliteTable(
   'deleted_records',

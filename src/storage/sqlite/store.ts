@@ -18,10 +18,10 @@ import {
 import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
-import { groupByShape } from '../sql/upsert.ts';
+import { groupByShape, type Shape } from '../sql/upsert.ts';
 import { instructPlanner } from './planner.ts';
-import { deletedRecords, translationSessions, translationTasks } from './schema.ts';
-import { keepStatement, markStatement, writeStatement } from './statements.ts';
+import { deletedRecords, steadyColumns, translationSessions, translationTasks } from './schema.ts';
+import { keepStatement, markStatement, usualWriteStatement, writeStatement } from './statements.ts';
 
 const tables: Readonly<Record<string, SQLiteTable>> = {
   translation_sessions: translationSessions,
@@ -70,11 +70,22 @@ export class SqliteStore {
     const records = JSON.parse(json) as PendingRecord[];
     this.#inTransaction(() => {
       const kept = notDeleted(collection, records, this.#deletedVersions(collection, records));
-      for (const shape of groupByShape(collection, kept)) {
-        const statement = this.#database.query(writeStatement(tableOf(collection), collection, shape));
-        for (const row of shape.rows) statement.run(...row);
-      }
+      for (const shape of groupByShape(collection, kept)) this.#writeShape(collection, shape);
     });
+  }
+
+  #writeShape(collection: Collection, shape: Shape): void {
+    const table = tableOf(collection);
+    const steady = steadyColumns[collection.name];
+    const write = this.#database.query(writeStatement(table, collection, shape));
+    if (steady === undefined || shape.partial) {
+      for (const row of shape.rows) write.run(...row);
+      return;
+    }
+    const writeUsual = this.#database.query(usualWriteStatement(table, collection, shape, steady));
+    for (const row of shape.rows) {
+      if (writeUsual.run(...row).changes === 0) write.run(...row);
+    }
   }
 
   existing(collection: Collection, keys: readonly string[]): string[] {
