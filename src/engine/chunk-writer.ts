@@ -2,9 +2,9 @@ import type { Logger } from '../platform/logger.ts';
 import type { Collection } from '../storage/collection.ts';
 import { StorageError } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
+import type { BufferedRecord, RefusedRecord } from './flush-set.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { RetryLoop } from './retry-loop.ts';
-import type { BufferedRecord, RefusedRecord } from './write-buffer.ts';
 
 /** How often an error that nobody knows is tried again before its records are looked at one by one. */
 const unknownAttemptsMax = 3;

@@ -1,5 +1,5 @@
 import type { GivenRecord } from '../storage/collection.ts';
-import type { BufferedRecord } from './write-buffer.ts';
+import type { BufferedRecord } from './flush-set.ts';
 
 /** Records and bytes of one call to storage, which is one transaction: each costs a sync of storage's own log. */
 const chunkRecordsMax = 1000;

@@ -9,10 +9,11 @@ import type { Backlog } from './backlog.ts';
 import { ChunkWriter, type Suspect } from './chunk-writer.ts';
 import { chunksByKey } from './chunks.ts';
 import { Deleter } from './deleter.ts';
+import type { BufferedRecord, FlushSet } from './flush-set.ts';
 import { Orphans } from './orphans.ts';
 import type { Quarantine } from './quarantine.ts';
 import { type HoldUp, RetryLoop, Stopped } from './retry-loop.ts';
-import type { BufferedRecord, FlushSet, WriteBuffer } from './write-buffer.ts';
+import type { WriteBuffer } from './write-buffer.ts';
 
 /** So many records that storage refuses for a reason nobody knows are tried again among others; more are an outage. */
 const heldSuspectsMax = 1000;

@@ -197,14 +197,21 @@ export class Intake {
   #checkFixedFields(collection: Collection, records: readonly GivenRecord[]): void {
     const parent = collection.parent?.field;
     if (parent === undefined) return;
-    const firstInBatch = new Map<string, unknown>();
-    const errors = problems(collection, records, parent, (record) => {
+    const firstOfKey = new Map<string, unknown>();
+    const differsInBatch = (record: GivenRecord): boolean => {
       const key = keyOf(collection, record);
-      const first = firstInBatch.get(key) ?? record[parent];
-      firstInBatch.set(key, first);
+      const first = firstOfKey.get(key) ?? record[parent];
+      firstOfKey.set(key, first);
+      return first !== record[parent];
+    };
+    // Most batches are of one session.
+    const isOfSeveral = records.some((record) => record[parent] !== records[0]?.[parent]);
+    const errors = problems(collection, records, parent, (record) => {
       const changed =
-        first !== record[parent] || this.#buffer.fixedFieldChangedBy(collection, record) !== undefined;
-      return changed ? `differs from the session that task "${key}" already belongs to` : undefined;
+        (isOfSeveral && differsInBatch(record)) ||
+        this.#buffer.fixedFieldChangedBy(collection, record) !== undefined;
+      if (!changed) return undefined;
+      return `differs from the session that task "${keyOf(collection, record)}" already belongs to`;
     });
     if (errors.length > 0) {
       throw new ServiceError('TASK_SESSION_MISMATCH', 'A task belongs to one session for good', { errors });
@@ -223,10 +230,12 @@ function problems(
   problemOf: (record: GivenRecord) => string | undefined,
 ): FieldProblem[] {
   const found: FieldProblem[] = [];
-  for (const [index, record] of records.entries()) {
+  let index = 0;
+  for (const record of records) {
     const message = problemOf(record);
     if (message !== undefined) found.push({ field: `${collection.batchField}[${index}].${field}`, message });
     if (found.length === fieldProblemsMax) break;
+    index += 1;
   }
   return found;
 }

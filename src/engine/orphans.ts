@@ -3,8 +3,9 @@ import type { Collection } from '../storage/collection.ts';
 import type { PendingRecord } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
 import type { ChunkWriter } from './chunk-writer.ts';
+import type { BufferedRecord } from './flush-set.ts';
 import type { RetryLoop } from './retry-loop.ts';
-import type { BufferedRecord, WriteBuffer } from './write-buffer.ts';
+import type { WriteBuffer } from './write-buffer.ts';
 
 /** So many records wait for their parents at most: each takes memory, and keeps its part of the journal. */
 const heldRecordsMax = 50_000;

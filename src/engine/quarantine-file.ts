@@ -4,7 +4,7 @@ import { Value } from '@sinclair/typebox/value';
 import type { Frame } from '../journal/frame.ts';
 import { formatInstant, parseInstant } from '../platform/instant.ts';
 import { keyOf } from '../storage/collection.ts';
-import type { RefusedRecord } from './write-buffer.ts';
+import type { RefusedRecord } from './flush-set.ts';
 
 /** No larger than what is a time. */
 const Version = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });

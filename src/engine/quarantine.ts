@@ -7,6 +7,7 @@ import { formatInstant } from '../platform/instant.ts';
 import type { Logger } from '../platform/logger.ts';
 import { StorageError } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
+import type { RefusedRecord } from './flush-set.ts';
 import {
   damagedEntryOf,
   decodeFile,
@@ -21,7 +22,6 @@ import {
   recordFileOf,
 } from './quarantine-file.ts';
 import { importJournal } from './quarantine-import.ts';
-import type { RefusedRecord } from './write-buffer.ts';
 
 export interface QuarantineOptions {
   folder: string;

@@ -8,36 +8,9 @@ import {
   knownFields,
   mergeRecords,
 } from '../storage/collection.ts';
-import type { PendingRecord } from '../storage/contract.ts';
 import type { PendingDeletion } from './deletion.ts';
+import type { BufferedRecord, FlushSet, RefusedRecord } from './flush-set.ts';
 import { Kinship } from './kinship.ts';
-
-/** A record in the buffer: everything of it is in the journal, from this frame on. */
-export interface BufferedRecord extends PendingRecord {
-  firstSequence: number;
-  /** What it takes in JSON, roughly. */
-  bytes: number;
-}
-
-/** A record that cannot be stored, and why. */
-export interface RefusedRecord extends PendingRecord {
-  collection: Collection;
-  code: string;
-  reason: string;
-}
-
-/** Everything that was in the buffer at one moment. */
-export interface FlushSet {
-  /** Everything in `records` was accepted after them. */
-  deletions: readonly PendingDeletion[];
-  /** By collection, one entry per key. */
-  records: ReadonlyMap<string, ReadonlyMap<string, BufferedRecord>>;
-  refused: readonly RefusedRecord[];
-  /** Frames that this version cannot read, though they are undamaged: a later version wrote them. */
-  unreadable: readonly Frame[];
-  /** Once this set is stored, the journal is no longer needed up to here. */
-  throughSequence: number;
-}
 
 type Entries = Map<string, Map<string, BufferedRecord>>;
 
@@ -99,8 +72,11 @@ export class WriteBuffer {
         this.#refused.push(refusal(collection, record, version, changed));
         continue;
       }
-      const entry = { record, version, firstVersion: version, firstSequence: sequence, bytes };
-      this.#setActive(collection, key, older === undefined ? entry : mergeOver(collection, older, entry));
+      const entry =
+        older === undefined
+          ? { record, version, firstVersion: version, firstSequence: sequence, bytes }
+          : mergeOver(collection, older, { record, version, bytes });
+      this.#setActive(collection, entries, key, entry, older);
     }
   }
 
@@ -146,7 +122,7 @@ export class WriteBuffer {
     const entry =
       this.#active.get(collection.name)?.get(key) ??
       this.#undeletedInFlight(collection, key) ??
-      this.#held.get(idOf(collection.name, key))?.pending;
+      this.#heldEntry(collection, key);
     return entry === undefined ? undefined : changedFixedField(collection, entry.record, record);
   }
 
@@ -275,6 +251,10 @@ export class WriteBuffer {
     return deletions?.[0];
   }
 
+  #heldEntry(collection: Collection, key: string): BufferedRecord | undefined {
+    return this.#held.size === 0 ? undefined : this.#held.get(idOf(collection.name, key))?.pending;
+  }
+
   #undeletedInFlight(collection: Collection, key: string): BufferedRecord | undefined {
     const entry = this.#inFlight?.records.get(collection.name)?.get(key);
     return entry === undefined || this.#deletionOf(collection, entry.record) !== undefined
@@ -306,9 +286,13 @@ export class WriteBuffer {
     }
   }
 
-  #setActive(collection: Collection, key: string, entry: BufferedRecord): void {
-    const entries = entriesOf(this.#active, collection);
-    const older = entries.get(key);
+  #setActive(
+    collection: Collection,
+    entries: Map<string, BufferedRecord>,
+    key: string,
+    entry: BufferedRecord,
+    older: BufferedRecord | undefined,
+  ): void {
     if (older === undefined) {
       this.#activeSize += 1;
       this.#activeKinship.add(collection, entry.record);
@@ -332,13 +316,18 @@ export class WriteBuffer {
       const entries = entriesOf(this.#active, collection);
       const key = keyOf(collection, pending.record);
       const newer = entries.get(key);
-      this.#setActive(collection, key, newer === undefined ? pending : mergeOver(collection, pending, newer));
+      const entry = newer === undefined ? pending : mergeOver(collection, pending, newer);
+      this.#setActive(collection, entries, key, entry, newer);
     }
     this.#held.clear();
   }
 }
 
-function mergeOver(collection: Collection, older: BufferedRecord, newer: BufferedRecord): BufferedRecord {
+function mergeOver(
+  collection: Collection,
+  older: BufferedRecord,
+  newer: Pick<BufferedRecord, 'record' | 'version' | 'bytes'>,
+): BufferedRecord {
   return {
     record: mergeRecords(collection, older.record, newer.record),
     version: newer.version,

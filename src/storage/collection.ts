@@ -28,15 +28,18 @@ export interface Collection {
   /** The collection a record belongs to; a record without its parent is not stored. */
   parent?: { collection: string; field: string };
   fields: readonly Field[];
+  /** The names of its fields; of those that never change, but for the key; and of its counters. */
+  names: ReadonlySet<string>;
+  fixed: readonly string[];
+  counters: readonly string[];
   /** The schema that its records were validated by. */
   schema: TObject;
 }
 
+type Definition = Pick<Collection, 'name' | 'key' | 'batchField' | 'parent'>;
+
 /** Derives a collection from the schema that validates, types and documents its records. */
-export function defineCollection(
-  definition: Omit<Collection, 'fields' | 'schema'>,
-  schema: TObject,
-): Collection {
+export function defineCollection(definition: Definition, schema: TObject): Collection {
   const required = new Set(schema.required);
   const fields = Object.entries(schema.properties).map(([name, property]): Field => {
     const { [Kind]: kind, 'x-merge': merge, 'x-initial': initial } = property as unknown as FieldSchema;
@@ -48,7 +51,21 @@ export function defineCollection(
       initial: initial ?? null,
     };
   });
-  return { ...definition, fields, schema };
+  return collectionOf(definition, fields, schema);
+}
+
+/** A collection with these fields. */
+export function collectionOf(definition: Definition, fields: readonly Field[], schema: TObject): Collection {
+  const named = (rule: MergeRule): string[] =>
+    fields.filter(({ merge }) => merge === rule).map(({ name }) => name);
+  return {
+    ...definition,
+    fields,
+    names: new Set(fields.map(({ name }) => name)),
+    fixed: named('fixed').filter((name) => name !== definition.key),
+    counters: named('greatest'),
+    schema,
+  };
 }
 
 /** The largest batch: the specification's limit. */
@@ -56,11 +73,15 @@ export const batchRecordsMax = 1000;
 
 /** A record without the fields that its collection does not have: those are not kept, whatever is in them. */
 export function knownFields(collection: Collection, given: GivenRecord): GivenRecord {
-  let known = 0;
-  for (const { name } of collection.fields) known += Object.hasOwn(given, name) ? 1 : 0;
-  if (known === Object.keys(given).length) return given;
+  for (const name in given) {
+    if (!collection.names.has(name)) return withNames(given, collection.names);
+  }
+  return given;
+}
+
+function withNames(given: GivenRecord, names: ReadonlySet<string>): GivenRecord {
   const record: Record<string, unknown> = {};
-  for (const { name } of collection.fields) {
+  for (const name of names) {
     if (Object.hasOwn(given, name)) record[name] = given[name];
   }
   return record;
@@ -77,18 +98,20 @@ export function keyOf(collection: Collection, record: GivenRecord): string {
  */
 export function mergeRecords(collection: Collection, older: GivenRecord, newer: GivenRecord): GivenRecord {
   // Most writes give every field anew: then there is nothing to copy.
-  let merged = givesAllOf(collection, older, newer) ? newer : { ...older, ...newer };
-  for (const { name, merge } of collection.fields) {
-    if (merge === 'newest') continue;
-    const value = merge === 'fixed' ? older[name] : greatest(older[name], merged[name]);
+  let merged = givesAllOf(older, newer) ? newer : { ...older, ...newer };
+  for (const name of collection.fixed) {
+    if (merged[name] !== older[name]) merged = { ...merged, [name]: older[name] };
+  }
+  for (const name of collection.counters) {
+    const value = greatest(older[name], merged[name]);
     if (merged[name] !== value) merged = { ...merged, [name]: value };
   }
   return merged;
 }
 
-function givesAllOf({ fields }: Collection, older: GivenRecord, newer: GivenRecord): boolean {
-  for (const { name } of fields) {
-    if (Object.hasOwn(older, name) && !Object.hasOwn(newer, name)) return false;
+function givesAllOf(older: GivenRecord, newer: GivenRecord): boolean {
+  for (const name in older) {
+    if (!Object.hasOwn(newer, name)) return false;
   }
   return true;
 }
@@ -104,8 +127,8 @@ export function changedFixedField(
   older: GivenRecord,
   newer: GivenRecord,
 ): string | undefined {
-  for (const { name, merge } of collection.fields) {
-    if (merge === 'fixed' && name !== collection.key && older[name] !== newer[name]) return name;
+  for (const name of collection.fixed) {
+    if (older[name] !== newer[name]) return name;
   }
   return undefined;
 }

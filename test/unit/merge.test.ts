@@ -5,24 +5,23 @@ import { sessions, tasks } from '../../src/modules/translation/records.ts';
 import {
   type Collection,
   changedFixedField,
+  collectionOf,
   type GivenRecord,
   keyOf,
   mergeRecords,
 } from '../../src/storage/collection.ts';
 
 /** Fields of each rule, on a small collection, so that a case is easy to read. */
-const collection: Collection = {
-  name: 'things',
-  key: 'id',
-  batchField: 'things',
-  fields: [
+const collection = collectionOf(
+  { name: 'things', key: 'id', batchField: 'things' },
+  [
     { name: 'id', kind: 'Text', merge: 'fixed', required: true, initial: null },
     { name: 'owner', kind: 'Text', merge: 'fixed', required: true, initial: null },
     { name: 'note', kind: 'Text', merge: 'newest', required: false, initial: null },
     { name: 'done', kind: 'Whole', merge: 'greatest', required: false, initial: 0 },
   ],
-  schema: Type.Object({}),
-};
+  Type.Object({}),
+);
 
 const base = { id: 'a', owner: 'o' };
 const merge = (older: object, newer: object): GivenRecord =>

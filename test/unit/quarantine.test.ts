@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { RefusedRecord } from '../../src/engine/flush-set.ts';
 import { Quarantine } from '../../src/engine/quarantine.ts';
 import type { QuarantineEntry } from '../../src/engine/quarantine-file.ts';
-import type { RefusedRecord } from '../../src/engine/write-buffer.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { sessions, tasks } from '../../src/modules/translation/records.ts';
 import { silentLogger } from '../../src/platform/logger.ts';

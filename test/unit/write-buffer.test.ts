@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { type FlushSet, WriteBuffer } from '../../src/engine/write-buffer.ts';
+import type { FlushSet } from '../../src/engine/flush-set.ts';
+import { WriteBuffer } from '../../src/engine/write-buffer.ts';
 import { sessions, tasks } from '../../src/modules/translation/records.ts';
 import { type Collection, type GivenRecord, keyOf } from '../../src/storage/collection.ts';
 import type { PendingRecord } from '../../src/storage/contract.ts';

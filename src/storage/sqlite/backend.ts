@@ -140,9 +140,8 @@ export class SqliteBackend implements StorageBackend {
     } catch (error) {
       throw new StorageError('retry', 'SQLITE_CANTOPEN', describeError(error), error);
     }
-    // Threads take a while to start.
-    for (const reader of [this.#reader, this.#lookup]) reader.start();
     await this.#writer.open();
-    await Promise.all([this.#reader.open(), this.#lookup.open()]);
+    // Nothing waits for these two before the first read: that one opens them too, if they cannot be opened now.
+    void Promise.allSettled([this.#reader.open(), this.#lookup.open()]);
   }
 }
