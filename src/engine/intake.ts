@@ -28,7 +28,7 @@ export interface Batch {
 }
 
 /** How many parent ids are remembered as existing, so that most batches ask storage nothing. */
-const knownParentsMax = 100_000;
+const knownParentsMax = 10_000;
 /** How long storage may take to say whether a parent exists, before the batch is accepted without its answer. */
 const parentLookupLimitMs = 500;
 

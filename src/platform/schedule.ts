@@ -43,7 +43,7 @@ export function runOnSchedule(
 }
 
 function nextTime(pattern: string, afterMs: number): number | undefined {
-  return new Cron(pattern, { timezone: 'UTC', paused: true, mode: '5-part' })
+  return new Cron(pattern, { utcOffset: 0, paused: true, mode: '5-part' })
     .nextRun(new Date(afterMs))
     ?.getTime();
 }
