@@ -16,6 +16,7 @@ export class HttpConnection {
   #unsent: Uint8Array | undefined;
   #received: Buffer[] = [];
   #waiting: PromiseWithResolvers<Reply> | undefined;
+  #lost: string | undefined;
 
   private constructor() {}
 
@@ -39,6 +40,7 @@ export class HttpConnection {
   /** @throws an Error when the answer is not 200, with what it says. */
   async send(request: Uint8Array): Promise<Reply> {
     this.#waiting = Promise.withResolvers();
+    if (this.#lost !== undefined) this.#lose(this.#lost);
     this.#unsent = request;
     this.#send();
     const reply = await this.#waiting.promise;
@@ -76,6 +78,7 @@ export class HttpConnection {
   }
 
   #lose(reason: string): void {
+    this.#lost = reason;
     this.#waiting?.reject(new Error(`No answer: ${reason}`));
   }
 }

@@ -49,8 +49,8 @@ export interface SteadyLatencies {
 
 /**
  * Requests at a steady rate, however slow the answers are. What is late counts from the time at which it was due,
- * so a pause of the service shows in every request that it held up. A request is sent on a free connection, and
- * waits when there is none.
+ * so a pause of the service shows in every request that it held up. A request is sent on the
+ * connection that was free the longest, and waits when there is none.
  */
 export function steadyLoad(
   url: string,
@@ -75,7 +75,7 @@ export function steadyLoad(
       const wokenMs = performance.now();
       const request = plan.requests(index);
       const connection =
-        free.pop() ?? (await new Promise<HttpConnection>((resolve) => waitingForOne.push(resolve)));
+        free.shift() ?? (await new Promise<HttpConnection>((resolve) => waitingForOne.push(resolve)));
       await connection.send(request);
       const answeredMs = performance.now();
       const next = waitingForOne.shift();
