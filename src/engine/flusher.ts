@@ -18,6 +18,9 @@ import type { WriteBuffer } from './write-buffer.ts';
 /** So many records that storage refuses for a reason nobody knows are tried again among others; more are an outage. */
 const heldSuspectsMax = 1000;
 
+/** Storage works on one while the next one is made ready, and on both where it has the processors. */
+const chunksAtATime = 2;
+
 export interface FlusherOptions {
   /** So many waiting records start a flush. */
   maxBufferSize: number;
@@ -282,13 +285,19 @@ export class Flusher {
   ): Promise<void> {
     const suspects: Suspect[] = [];
     let storedNow = 0;
-    for (const chunk of chunksByKey(entries)) {
+    const chunks = chunksByKey(entries);
+    const writeNext = async (): Promise<boolean> => {
+      const { value: chunk } = chunks.next();
+      if (chunk === undefined) return false;
       const records = (await this.#orphans?.putAside(collection, chunk)) ?? chunk;
       const { stored, suspects: found } = await this.#writer.write(collection, records);
       suspects.push(...found);
       storedNow += stored;
       this.#written.set(collection.name, (this.#written.get(collection.name) ?? 0) + stored);
-    }
+      return true;
+    };
+    // The first one alone: what storage does not take at all is tried by one call.
+    if (await writeNext()) await together(chunksAtATime, writeNext);
     await this.#judge(collection, suspects, storedNow > 0);
   }
 
@@ -344,4 +353,13 @@ export class Flusher {
 /** The number of a day, UTC. */
 function dayOf(instantMs: number): number {
   return Math.floor(instantMs / 86_400_000);
+}
+
+/** Does something again and again until it says that there is no more, so many times at once; all have ended when it rejects. */
+async function together(times: number, action: () => Promise<boolean>): Promise<void> {
+  const toTheEnd = async (): Promise<void> => {
+    while (await action());
+  };
+  const ended = await Promise.allSettled(Array.from({ length: times }, toTheEnd));
+  for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
 }

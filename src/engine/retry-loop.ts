@@ -21,28 +21,29 @@ const delayMinMs = 100;
 const delayMaxMs = 30_000;
 
 /**
- * Does things until they work, one at a time.
+ * Does things until they work; several at once, or one within another.
  *
  * Modes: working; held up (`holdUp` says why and since when), waiting longer and longer between attempts; stopped,
  * for good.
  */
 export class RetryLoop {
   readonly #parts: { clock: Clock; logger: Logger; random: () => number };
-  /** One for each call that is held up: a call may be part of another. */
+  /** One for each call that is held up. */
   readonly #holdUps = new Map<symbol, HoldUp>();
   readonly #errors = new Map<Remedy, number>();
   #stopped = false;
-  #wake: (() => void) | undefined;
+  /** Cuts short a delay, for each call that waits. */
+  readonly #wakes = new Set<() => void>();
 
   /** @param parts `random` gives numbers from 0 to 1, for the jitter of delays. */
   constructor(parts: { clock: Clock; logger: Logger; random: () => number }) {
     this.#parts = parts;
   }
 
-  /** Why and since when: of calls within each other, the outer one's. */
+  /** Why and since when: of several calls, the one that has been held up the longest. */
   get holdUp(): HoldUp | undefined {
-    const [outermost] = [...this.#holdUps.values()].sort((one, other) => one.sinceMs - other.sinceMs);
-    return outermost;
+    const [longest] = [...this.#holdUps.values()].sort((one, other) => one.sinceMs - other.sinceMs);
+    return longest;
   }
 
   /** How many attempts have failed since the start, by what there is to do about it. */
@@ -81,9 +82,9 @@ export class RetryLoop {
     }
   }
 
-  /** Cuts the current delay short. */
+  /** Cuts the current delays short. */
   wake(): void {
-    this.#wake?.();
+    for (const wake of this.#wakes) wake();
   }
 
   stop(): void {
@@ -109,14 +110,15 @@ export class RetryLoop {
     } else {
       logger.warn('Storage does not take data; accepted records wait in the journal', properties);
     }
-    await new Promise<void>((resolve) => {
-      const cancel = clock.schedule(delayMs, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
-    });
-    this.#wake = undefined;
+    const over = Promise.withResolvers<void>();
+    const cancel = clock.schedule(delayMs, over.resolve);
+    const wake = (): void => {
+      cancel();
+      over.resolve();
+    };
+    this.#wakes.add(wake);
+    await over.promise;
+    this.#wakes.delete(wake);
   }
 }
 

@@ -392,7 +392,49 @@ describe('writes', () => {
     expect(await storedOf(sessions, records)).toBe(6);
   });
 
-  test('are made one at a time, however many flushes are asked for', async () => {
+  test('of one set are made two at a time, once the first has shown that storage takes them', async () => {
+    await crash();
+    await start({ maxBufferSize: 10_000 });
+    const session = aSession();
+    await accept(sessions, session);
+    const batch = someTasks(session.session_id, 5000);
+    await accept(tasks, ...batch);
+    const [ofSession, first, second, third] = [1, 2, 3, 4].map(() => backend.hold());
+    const flushed = flush();
+    await ofSession?.reached;
+    expect(backend.writes).toHaveLength(1);
+    ofSession?.open();
+    await first?.reached;
+    expect(backend.writes).toHaveLength(2);
+    first?.open();
+    await Promise.all([second?.reached, third?.reached]);
+    expect(backend.writes).toHaveLength(4);
+    backend.openAll();
+    await flushed;
+    expect(backend.runningMax).toBe(2);
+    expect(await storedOf(tasks, batch)).toBe(5000);
+  });
+
+  test('of one set that fail at the same time are each tried again until they work', async () => {
+    await crash();
+    await start({ maxBufferSize: 10_000 });
+    const session = aSession();
+    await accept(sessions, session);
+    const batch = someTasks(session.session_id, 5000);
+    await accept(tasks, ...batch);
+    backend.fault = () => (backend.writes.length > 2 ? outage : undefined);
+    const flushed = flush();
+    await heldUp(1);
+    await waitUntil('both wait', () => clock.dueInMs.filter((dueMs) => dueMs < 1000).length === 2);
+    expect(backend.writes).toHaveLength(4);
+    backend.fault = () => undefined;
+    // Another flush cuts both delays short.
+    await Promise.all([flush(), flushed]);
+    expect(await storedOf(tasks, batch)).toBe(5000);
+    expect(flusher.state.mode).not.toBe('retrying');
+  });
+
+  test('are made of one set at a time, however many flushes are asked for', async () => {
     const flushes: Promise<unknown>[] = [];
     for (let round = 0; round < 20; round += 1) {
       const session = aSession();

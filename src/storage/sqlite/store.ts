@@ -223,6 +223,8 @@ export class SqliteStore {
     this.#database.run(`PRAGMA busy_timeout = ${lockWaitMs}`);
     if (role === 'reader') return;
     this.#database.run('PRAGMA journal_mode = WAL');
+    // Pages are copied from the log into the file once for several transactions: the journal syncs to the same disk.
+    this.#database.run('PRAGMA wal_autocheckpoint = 4000');
     // A commit is on disk when it returns: the journal lets go of what is committed.
     this.#database.run('PRAGMA synchronous = FULL');
     this.#database.run('PRAGMA foreign_keys = ON');
