@@ -28,10 +28,11 @@ export function circumstances(
   revision: string,
   { processor, processors, memory_bytes, load_average, processor_share }: Machine,
   mysql: Record<string, string> | null,
+  date = new Date().toISOString(),
 ): string {
   const server =
     mysql === null
       ? ''
       : ` MySQL: ${mysql.version}, with a buffer pool of ${Math.round(Number(mysql.innodb_buffer_pool_size) / 2 ** 20)} MiB.`;
-  return `Measured on ${new Date().toISOString().slice(0, 10)} at ${revision}, on ${processors} processors (${processor}) and ${Math.round(memory_bytes / 2 ** 30)} GiB, with a load average of ${load_average.toFixed(1)} before the run, when a busy program got ${Math.round(processor_share * 100)} % of a processor.${server}`;
+  return `Measured on ${date.slice(0, 10)} at ${revision}, on ${processors} processors (${processor}) and ${Math.round(memory_bytes / 2 ** 30)} GiB, with a load average of ${load_average.toFixed(1)} before the run, when a busy program got ${Math.round(processor_share * 100)} % of a processor.${server}`;
 }

@@ -60,7 +60,6 @@ export interface Family {
 export function judged(measurement: Measurement): Line {
   const { name, what, value, unit, limit, targets = [], ciTargets = [] } = measurement;
   const ratio = limit === undefined || limit.value === 0 ? null : value / limit.value;
-  const holds = (target: Target): boolean => isWithin(target, target.of === 'value' ? value : ratio);
   return {
     name,
     what,
@@ -70,12 +69,20 @@ export function judged(measurement: Measurement): Line {
     limit_is: limit?.what ?? null,
     ratio: ratio === null ? null : rounded(ratio),
     targets,
-    met: targets.length === 0 ? null : targets.every(holds),
-    ci_met: ciTargets.length === 0 ? null : ciTargets.every(holds),
+    met: isMet(targets, { value, ratio }),
+    ci_met: isMet(ciTargets, { value, ratio }),
     samples: measurement.samples ?? null,
     note: measurement.note ?? null,
     detail: measurement.detail ?? false,
   };
+}
+
+/** Whether figures hold all bounds; null without one. */
+export function isMet(
+  targets: readonly Target[],
+  figures: Record<Target['of'], number | null>,
+): boolean | null {
+  return targets.length === 0 ? null : targets.every((target) => isWithin(target, figures[target.of]));
 }
 
 export function targetText({ of, atLeast, atMost }: Target): string {

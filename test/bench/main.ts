@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Bench } from './bench.ts';
 import { compare } from './compare.ts';
 import { writeGrowth } from './growth.ts';
+import { writeTable } from './medians.ts';
 import { MysqlOfRun } from './mysql-server.ts';
 import { type Options, parseOptions, usage } from './options.ts';
 import { writeProfile } from './profile.ts';
@@ -25,6 +26,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (options === 'help') {
     console.log(usage);
+    return 0;
+  }
+  if (options.table !== undefined) {
+    await writeTable(options.table, checkout);
     return 0;
   }
   build(checkout);

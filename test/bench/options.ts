@@ -13,6 +13,8 @@ export interface Options {
   compareWith: string | undefined;
   growth: readonly number[] | undefined;
   profile: boolean;
+  /** Results of runs that the table is made of. */
+  table: readonly string[] | undefined;
   ci: boolean;
 }
 
@@ -30,6 +32,7 @@ export const usage = `Usage: npm run bench -- [OPTION]...
   --growth           how cost grows with what is stored: writes docs/performance.md and docs/performance.svg
   --sizes N,...      stored tasks for --growth (${growthSizes})
   --profile          where the time of accepting goes: writes docs/performance.md
+  --table FILE,...   the medians of the results of several runs: writes docs/performance.md
   --ci               fail on a bound that a busy machine does not break
 
 MySQL is the server at BENCH_MYSQL_URL, or else at TEST_MYSQL9_URL, or else a MariaDB of the benchmark's own.`;
@@ -49,6 +52,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
       growth: { type: 'boolean', default: false },
       sizes: { type: 'string', default: growthSizes },
       profile: { type: 'boolean', default: false },
+      table: { type: 'string' },
       ci: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -68,6 +72,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     compareWith: values.compare,
     growth: values.growth ? words(values.sizes).map(Number) : undefined,
     profile: values.profile,
+    table: values.table === undefined ? undefined : words(values.table),
     ci: values.ci,
   };
 }
