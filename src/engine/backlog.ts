@@ -1,13 +1,9 @@
 import type { Frame, Position } from '../journal/frame.ts';
 import type { Journal } from '../journal/journal.ts';
-import { collectGarbageAbove } from '../platform/memory.ts';
 import type { Collection, GivenRecord } from '../storage/collection.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
 import { decodeDeletions, deletedCollection, type PendingDeletion } from './deletion.ts';
 import type { WriteBuffer } from './write-buffer.ts';
-
-/** What was read back of a backlog before is collected before more is read, above this. */
-const residentBytesMax = 256 * 1024 * 1024;
 
 /** What was read back from the journal since the start. */
 export interface Replayed {
@@ -78,7 +74,6 @@ export class Backlog {
   async refill(): Promise<void> {
     while (this.#isBehind && this.#buffer.bytes < this.#bytesMax / 2) {
       const target = this.#lastSequence;
-      collectGarbageAbove(residentBytesMax);
       await this.#readBack();
       // What could not be read back up to here is damaged: the journal has said so.
       if (this.#buffer.lastSequence < target && this.#buffer.bytes < this.#bytesMax / 2) {

@@ -1,8 +1,11 @@
 import type { GivenRecord } from '../storage/collection.ts';
 import type { BufferedRecord } from './flush-set.ts';
 
-/** Records and bytes of one call to storage, which is one transaction: each costs a sync of storage's own log. */
-const chunkRecordsMax = 1000;
+/**
+ * Records and bytes of one call to storage, which is one transaction: each costs a sync of storage's own log. A flush
+ * that starts at a thousand records has some more by then, which are not worth a transaction of their own.
+ */
+const chunkRecordsMax = 1500;
 const chunkBytesMax = 1024 * 1024;
 /** To sort a large set at once would hold up requests for many milliseconds. */
 const sortedAtATime = 4 * chunkRecordsMax;
@@ -21,11 +24,13 @@ export function* chunksByKey(entries: ReadonlyMap<string, BufferedRecord>): Gene
 
 function* chunksOf(entries: [string, BufferedRecord][]): Generator<BufferedRecord[]> {
   entries.sort(([one], [other]) => (one < other ? -1 : 1));
+  // Chunks of about the same size: two are written at a time.
+  const records = Math.ceil(entries.length / Math.ceil(entries.length / chunkRecordsMax));
   let chunk: BufferedRecord[] = [];
   let bytes = 0;
   for (const [, pending] of entries) {
     const recordBytes = approximateBytes(pending.record);
-    if (chunk.length === chunkRecordsMax || (chunk.length > 0 && bytes + recordBytes > chunkBytesMax)) {
+    if (chunk.length === records || (chunk.length > 0 && bytes + recordBytes > chunkBytesMax)) {
       yield chunk;
       chunk = [];
       bytes = 0;

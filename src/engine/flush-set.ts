@@ -29,3 +29,10 @@ export interface FlushSet {
   /** Once this set is stored, the journal is no longer needed up to here. */
   throughSequence: number;
 }
+
+/** How many records a set has. */
+export function sizeOf({ records }: FlushSet): number {
+  let size = 0;
+  for (const entries of records.values()) size += entries.size;
+  return size;
+}

@@ -2,6 +2,7 @@ import type { Journal } from '../journal/journal.ts';
 import { type Clock, withTimeLimit } from '../platform/clock.ts';
 import { describeError, ServiceError } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
+import { collectGarbageAbove } from '../platform/memory.ts';
 import type { Collection } from '../storage/collection.ts';
 import type { Remedy } from '../storage/contract.ts';
 import type { StorageRegistry } from '../storage/registry.ts';
@@ -9,7 +10,7 @@ import type { Backlog } from './backlog.ts';
 import { ChunkWriter, type Suspect } from './chunk-writer.ts';
 import { chunksByKey } from './chunks.ts';
 import { Deleter } from './deleter.ts';
-import type { BufferedRecord, FlushSet } from './flush-set.ts';
+import { type BufferedRecord, type FlushSet, sizeOf } from './flush-set.ts';
 import { Orphans } from './orphans.ts';
 import type { Quarantine } from './quarantine.ts';
 import { type HoldUp, RetryLoop, Stopped } from './retry-loop.ts';
@@ -20,6 +21,10 @@ const heldSuspectsMax = 1000;
 
 /** Storage works on one while the next one is made ready, and on both where it has the processors. */
 const chunksAtATime = 2;
+
+/** Above this much memory a set of so many records, and the texts they came from, are collected once it is stored. */
+const residentBytesMax = 192 * 1024 * 1024;
+const largeSetRecords = 10_000;
 
 export interface FlusherOptions {
   /** So many waiting records start a flush. */
@@ -261,6 +266,7 @@ export class Flusher {
       await this.#retry.untilItWorks(() => this.#writeSet(set));
       this.#countFlush(startedMs);
       buffer.settle(set);
+      if (sizeOf(set) >= largeSetRecords) collectGarbageAbove(residentBytesMax);
       this.#held = buffer.heldSize;
     }
     this.#settledSequence = set?.throughSequence ?? buffer.lastSequence;

@@ -9,7 +9,7 @@ import {
   mergeRecords,
 } from '../storage/collection.ts';
 import type { PendingDeletion } from './deletion.ts';
-import type { BufferedRecord, FlushSet, RefusedRecord } from './flush-set.ts';
+import { type BufferedRecord, type FlushSet, type RefusedRecord, sizeOf } from './flush-set.ts';
 import { Kinship } from './kinship.ts';
 
 type Entries = Map<string, Map<string, BufferedRecord>>;
@@ -213,8 +213,7 @@ export class WriteBuffer {
 
   /** Entries that storage does not have yet. */
   get size(): number {
-    let inFlight = 0;
-    for (const entries of this.#inFlight?.records.values() ?? []) inFlight += entries.size;
+    const inFlight = this.#inFlight === undefined ? 0 : sizeOf(this.#inFlight);
     return this.#activeSize + inFlight + this.#held.size;
   }
 

@@ -342,7 +342,7 @@ describe('flush()', () => {
 });
 
 describe('writes', () => {
-  test('go to parents before what belongs to them, by key, at most 1000 a call', async () => {
+  test('go to parents before what belongs to them, by key, at most 1500 a call', async () => {
     await crash();
     await start({ maxBufferSize: 10_000 });
     const records = someSessions(700);
@@ -357,7 +357,7 @@ describe('writes', () => {
       const keys = calls.flatMap((write) => write.keys);
       expect(keys).toHaveLength(count);
       expect(keys).toEqual([...new Set(keys)].sort());
-      for (const call of calls) expect(call.keys.length).toBeLessThanOrEqual(1000);
+      for (const call of calls) expect(call.keys.length).toBeLessThanOrEqual(1500);
       expect(calls.length).toBeLessThanOrEqual(Math.ceil(count / 500));
     }
     const order = backend.writes.map(({ collection }) => collection);

@@ -40,7 +40,7 @@ const tables: Readonly<Record<string, MySqlTable>> = {
 };
 
 /** To make the text of a larger statement would hold up requests for milliseconds. */
-const statementRowsMax = 250;
+const statementRowsMax = 500;
 const migrationLockLimitSeconds = 60;
 /** An index on a large table takes its time. */
 const migrationLimitMs = 600_000;
