@@ -71,29 +71,30 @@ export class MysqlBackend implements StorageBackend {
   async write(collection: Collection, records: readonly PendingRecord[]): Promise<void> {
     const table = tableOf(collection);
     await this.#inTransaction(async (connection) => {
-      const asked = this.#deletedVersions(connection, collection, records);
       // Hardly ever is one of them deleted: the first statement is made while the server looks.
       let statements = this.#writeStatements(table, collection, records);
-      let next = statements.next();
-      const kept = notDeleted(collection, records, await asked);
+      const [deleted, first] = await Promise.all([
+        this.#deletedVersions(connection, collection, records),
+        statements.next(),
+      ]);
+      const kept = notDeleted(collection, records, deleted);
+      let next = first;
       if (kept !== records) {
         statements = this.#writeStatements(table, collection, kept);
-        next = statements.next();
+        next = await statements.next();
       }
       while (next.done !== true) {
-        const sent = this.#send(connection, next.value);
         // The next one is made while the server works on this one.
-        next = statements.next();
-        await sent;
+        [, next] = await Promise.all([this.#send(connection, next.value), statements.next()]);
       }
     });
   }
 
-  *#writeStatements(
+  async *#writeStatements(
     table: MySqlTable,
     collection: Collection,
     records: readonly PendingRecord[],
-  ): Generator<string, undefined> {
+  ): AsyncGenerator<string, undefined> {
     for (const shape of groupByShape(collection, records)) {
       for (let start = 0; start < shape.rows.length; start += statementRowsMax) {
         const rows = shape.rows.slice(start, start + statementRowsMax);
