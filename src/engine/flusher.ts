@@ -246,7 +246,8 @@ export class Flusher {
       while (this.#demanded || this.#parts.backlog.isBehind) {
         this.#demanded = false;
         await this.#retry.untilItWorks(() => this.#parts.backlog.refill());
-        await this.#flushOnce();
+        const records = await this.#flushOnce();
+        if (records >= largeSetRecords) collectGarbageAbove(residentBytesMax);
       }
       if (this.#isStopped) return;
       this.#mode = 'idle';
@@ -257,7 +258,8 @@ export class Flusher {
     }
   }
 
-  async #flushOnce(): Promise<void> {
+  /** Writes what is in the buffer; @returns how many records that were. */
+  async #flushOnce(): Promise<number> {
     const { buffer, clock } = this.#parts;
     const set = buffer.take();
     if (set !== undefined) {
@@ -266,12 +268,12 @@ export class Flusher {
       await this.#retry.untilItWorks(() => this.#writeSet(set));
       this.#countFlush(startedMs);
       buffer.settle(set);
-      if (sizeOf(set) >= largeSetRecords) collectGarbageAbove(residentBytesMax);
       this.#held = buffer.heldSize;
     }
     this.#settledSequence = set?.throughSequence ?? buffer.lastSequence;
     await this.#release();
     this.#answerWaiting();
+    return set === undefined ? 0 : sizeOf(set);
   }
 
   async #writeSet(set: FlushSet): Promise<void> {
