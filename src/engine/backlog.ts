@@ -70,13 +70,13 @@ export class Backlog {
     return deletions;
   }
 
-  /** Reads back what is on disk only, until the buffer is half full: the other half takes what comes meanwhile. */
+  /** Reads back what is on disk only, until the buffer is a quarter full: what comes meanwhile has room, and a set is not large. */
   async refill(): Promise<void> {
-    while (this.#isBehind && this.#buffer.bytes < this.#bytesMax / 2) {
+    while (this.#isBehind && this.#buffer.bytes < this.#bytesMax / 4) {
       const target = this.#lastSequence;
       await this.#readBack();
       // What could not be read back up to here is damaged: the journal has said so.
-      if (this.#buffer.lastSequence < target && this.#buffer.bytes < this.#bytesMax / 2) {
+      if (this.#buffer.lastSequence < target && this.#buffer.bytes < this.#bytesMax / 4) {
         this.#buffer.skipTo(target);
       }
       this.#isBehind = this.#buffer.lastSequence < this.#lastSequence;
@@ -88,7 +88,7 @@ export class Backlog {
       this.#replay(frame);
       // From here on, in this very turn, what is accepted goes into the buffer.
       this.#isBehind = frame.sequence < this.#lastSequence;
-      if (!this.#isBehind || this.#buffer.bytes >= this.#bytesMax / 2) return;
+      if (!this.#isBehind || this.#buffer.bytes >= this.#bytesMax / 4) return;
     }
   }
 
