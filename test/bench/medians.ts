@@ -28,7 +28,7 @@ export async function writeTable(resultFiles: readonly string[], checkout: strin
   writeSection(
     checkout,
     'table',
-    `${circumstances(revision, machine, versions.mysql, date)} The medians of ${runs.length} runs in the ${form} form, which took ${seconds} s.\n\n${table}`,
+    `${circumstances(revision, machine, versions.mysql, date)} ${runs.length === 1 ? `One run` : `The medians of ${runs.length} runs`} in the ${form} form, which took ${seconds} s.\n\n${table}`,
   );
 }
 

@@ -38,7 +38,7 @@ async function acceptRate(bench: Bench, storage: StorageKind): Promise<Measureme
       unit: 'records/s',
       limit: { value: outcome.bare.perSecond * batchRecords, what: 'bare/accept.ts' },
       targets: [{ of: 'ratio', atLeast: 0.8 }],
-      ciTargets: [{ of: 'ratio', atLeast: 0.25 }],
+      ciTargets: [{ of: 'ratio', atLeast: 0.2 }],
       samples: bench.sizes.rounds,
       note: await flushesSince(service.url),
     },
@@ -48,7 +48,7 @@ async function acceptRate(bench: Bench, storage: StorageKind): Promise<Measureme
       value: outcome.service.microseconds / batchRecords,
       unit: 'µs',
       limit: { value: outcome.bare.microseconds / batchRecords, what: 'bare/accept.ts' },
-      ciTargets: [{ of: 'ratio', atMost: 4 }],
+      ciTargets: [{ of: 'ratio', atMost: 2.5 }],
       samples: bench.sizes.rounds,
     },
   ];
