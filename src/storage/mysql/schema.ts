@@ -115,8 +115,9 @@ const twoDigits = Array.from({ length: 100 }, (_, number) => String(number).padS
 /** Days that were written, by their number: the instants of a write are of a few. */
 const days = new Map<number, string>();
 
-/** An instant as MySQL writes it: `2025-09-30 10:15:30.000`. */
-export function datetimeOf(instantMs: number): string {
+/** An instant as MySQL writes it, cut to milliseconds: `2025-09-30 10:15:30.000`. */
+export function datetimeOf(ms: number): string {
+  const instantMs = Math.floor(ms);
   const number = Math.floor(instantMs / dayMs);
   let day = days.get(number);
   if (day === undefined) {
