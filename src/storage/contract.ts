@@ -89,6 +89,7 @@ export interface StorageBackend {
   /**
    * Inserts or updates records of one collection, of which none has the key of another. Durable when it resolves.
    * Not atomic: after a rejection any of the records may be stored, and the same call may be repeated.
+   * Two calls may run at the same time, with different keys.
    * - A field with the rule `newest` is set if the record's version is not older than the stored one; a field
    *   that the record does not give stays; null clears it.
    * - A field with the rule `greatest` takes the larger value, whichever version is older.
