@@ -70,13 +70,13 @@ export class Backlog {
     return deletions;
   }
 
-  /** Reads back what is on disk only, until the buffer is a quarter full: what comes meanwhile has room, and a set is not large. */
+  /** Reads back what is on disk only, as far as the buffer may be filled with it. */
   async refill(): Promise<void> {
-    while (this.#isBehind && this.#buffer.bytes < this.#bytesMax / 4) {
+    while (this.#isBehind && this.#buffer.bytes < this.#readBackBytesMax) {
       const target = this.#lastSequence;
       await this.#readBack();
       // What could not be read back up to here is damaged: the journal has said so.
-      if (this.#buffer.lastSequence < target && this.#buffer.bytes < this.#bytesMax / 4) {
+      if (this.#buffer.lastSequence < target && this.#buffer.bytes < this.#readBackBytesMax) {
         this.#buffer.skipTo(target);
       }
       this.#isBehind = this.#buffer.lastSequence < this.#lastSequence;
@@ -88,8 +88,13 @@ export class Backlog {
       this.#replay(frame);
       // From here on, in this very turn, what is accepted goes into the buffer.
       this.#isBehind = frame.sequence < this.#lastSequence;
-      if (!this.#isBehind || this.#buffer.bytes >= this.#bytesMax / 4) return;
+      if (!this.#isBehind || this.#buffer.bytes >= this.#readBackBytesMax) return;
     }
+  }
+
+  /** A quarter of the buffer: what comes meanwhile has room, and a set is not large. */
+  get #readBackBytesMax(): number {
+    return this.#bytesMax / 4;
   }
 
   /** False when the frame stays on disk for now. */

@@ -1,7 +1,7 @@
 import { circumstances, markdownTable, writeSection } from './document.ts';
-import { isMet, type Line, targetText } from './line.ts';
+import { isMet, type Line } from './line.ts';
 import { median } from './load/latencies.ts';
-import { figure, type Results } from './report.ts';
+import { cellsOf, columns, figure, type Results } from './report.ts';
 
 /** Writes the table of docs/performance.md: of several runs, the median of each line. */
 export async function writeTable(resultFiles: readonly string[], checkout: string): Promise<void> {
@@ -11,17 +11,8 @@ export async function writeTable(resultFiles: readonly string[], checkout: strin
   if (first === undefined) throw new Error('No results are given');
   const lines = first.lines.filter(({ detail }) => !detail).map((line) => medianOf(line, runs));
   const table = markdownTable([
-    ['what', 'value', 'unit', 'bare limit', 'ratio', 'target', 'met', 'of each run'],
-    ...lines.map(({ line, values }) => [
-      line.what,
-      figure(line.value),
-      line.unit,
-      line.limit === null ? '' : figure(line.limit),
-      line.ratio === null ? '' : figure(line.ratio),
-      line.targets.map(targetText).join(', '),
-      line.met === null ? '' : line.met ? 'yes' : '**no**',
-      values.map(figure).join(' · '),
-    ]),
+    [...columns, 'of each run'],
+    ...lines.map(({ line, values }) => [...cellsOf(line), values.map(figure).join(' · ')]),
   ]);
   const seconds = runs.map((run) => run.seconds).join(', ');
   const { machine, revision, versions, form, date } = first;

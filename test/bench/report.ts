@@ -75,16 +75,16 @@ export function revisionOf(checkout: string): string {
 /** The table of a run: a line a figure. */
 export function linesTable(lines: readonly Line[]): string {
   const shown = lines.filter(({ detail }) => !detail);
-  const rows = shown.map((line) => [
-    line.what,
-    figure(line.value),
-    line.unit,
-    line.limit === null ? '' : figure(line.limit),
-    line.ratio === null ? '' : figure(line.ratio),
-    line.targets.map(targetText).join(', '),
-    verdict(line.met),
-  ]);
-  return table([['what', 'value', 'unit', 'bare limit', 'ratio', 'target', 'met'], ...rows]);
+  return table([columns, ...shown.map(cellsOf)]);
+}
+
+/** What a table shows of a line. */
+export const columns = ['what', 'value', 'unit', 'bare limit', 'ratio', 'target', 'met'] as const;
+
+export function cellsOf({ what, value, unit, limit, ratio, targets, met }: Line): string[] {
+  const figureOf = (number: number | null): string => (number === null ? '' : figure(number));
+  const bounds = targets.map(targetText).join(', ');
+  return [what, figure(value), unit, figureOf(limit), figureOf(ratio), bounds, verdict(met)];
 }
 
 /** What there is to know about a line besides its figures. */

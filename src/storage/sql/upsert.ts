@@ -64,8 +64,9 @@ export interface Assignment {
 }
 
 /**
- * The assignments that a write makes when the key exists, as `StorageBackend.write` says. The stored version is compared in most of them and assigned in the last one: MySQL assigns from left to
- * right, and a later expression sees the earlier assignment.
+ * The assignments that a write makes when the key exists, as `StorageBackend.write` says. The stored version is
+ * compared in most of them and assigned in the last one: MySQL assigns from left to right, and a later expression sees
+ * the earlier assignment.
  * A changed fixed field becomes NULL, which its column refuses: the whole statement fails and changes nothing.
  */
 export function writeAssignments(
