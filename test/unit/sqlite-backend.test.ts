@@ -1,5 +1,6 @@
 import { Database } from 'bun:sqlite';
 import { expect, test } from 'bun:test';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { getTableColumns } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/bun-sqlite';
@@ -39,6 +40,16 @@ for (const field of ['created_at', 'updated_at']) {
     });
   }
 }
+
+test('a closed file is given back: its log is copied into it, and no lock comes later', async () => {
+  using folder = temporaryFolder();
+  const backend = new SqliteBackend(join(folder.path, 'test.sqlite'));
+  await backend.open();
+  expect(await backend.count(tasks, [])).toBe(0);
+  expect(await backend.existing(sessions, ['a'])).toEqual(new Set());
+  await backend.close();
+  expect(readdirSync(folder.path)).toEqual(['test.sqlite']);
+});
 
 test('a look-up of a key does not wait for lists and counts', async () => {
   using folder = temporaryFolder();

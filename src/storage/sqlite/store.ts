@@ -236,7 +236,9 @@ export class SqliteStore {
     this.#database.query('SELECT 1').get();
   }
 
+  /** Gives the file back. Until its last statement is collected, SQLite keeps it open, and its lock may come later. */
   close(): void {
+    Bun.gc(true);
     this.#database.close();
   }
 }
