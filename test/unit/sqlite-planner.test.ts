@@ -17,7 +17,9 @@ test('lists are read by the index that leads to the fewest rows, in its order, a
     expect(steps).toHaveLength(1);
     return /INDEX (\w+)/.exec(steps[0]?.detail ?? '')?.[1] ?? 'none';
   };
-  expect(indexOf("session_id = 'a' AND sheet_name = 'b'")).toBe('idx_tasks_session_created_at');
+  expect(indexOf("session_id = 'a' AND sheet_name = 'b'")).toBe('idx_tasks_session_sheet_name');
+  expect(indexOf("session_id = 'a' AND batch_id = 'b'")).toBe('idx_tasks_session_batch_id');
+  expect(indexOf("session_id = 'a'")).toBe('idx_tasks_session_created_at');
   expect(indexOf("session_id = 'a' AND status = 'b'")).toBe('idx_tasks_session_status');
   expect(indexOf("status = 'a'")).toBe('idx_tasks_status');
   expect(indexOf("sheet_name = 'a' AND status = 'b'")).toBe('idx_tasks_sheet_name');

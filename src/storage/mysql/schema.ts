@@ -81,14 +81,17 @@ export const translationTasks = mysqlTable(
   },
   (table) => [
     // Each list in its order, by an index alone; the key, by which ties break, is part of every index.
-    index('idx_session_id').on(table.session_id),
     index('idx_batch_id').on(table.batch_id, table.created_at),
-    index('idx_sheet_name').on(table.sheet_name, table.created_at, table.status),
+    // The status is there for its condition.
+    index('idx_sheet_name').on(table.sheet_name, table.created_at, table.task_id, table.status),
     index('idx_status').on(table.status, table.created_at),
     // The duration is there for its average.
     index('idx_status_updated_at').on(table.status, table.updated_at, table.task_id, table.duration_ms),
     index('idx_session_status').on(table.session_id, table.status, table.created_at),
+    index('idx_session_batch_id').on(table.session_id, table.batch_id, table.created_at),
+    index('idx_session_sheet_name').on(table.session_id, table.sheet_name, table.created_at),
     index('idx_session_created_at').on(table.session_id, table.created_at),
+    index('idx_session_updated_at').on(table.session_id, table.updated_at),
     index('idx_created_at').on(table.created_at),
     index('idx_updated_at').on(table.updated_at),
   ],

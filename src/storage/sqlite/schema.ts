@@ -64,7 +64,15 @@ export const translationTasks = sqliteTable(
     // The duration is there for its average.
     index('idx_tasks_status_updated_at').on(table.status, table.updated_at, table.task_id, table.duration_ms),
     index('idx_tasks_session_status').on(table.session_id, table.status, table.created_at, table.task_id),
+    index('idx_tasks_session_batch_id').on(table.session_id, table.batch_id, table.created_at, table.task_id),
+    index('idx_tasks_session_sheet_name').on(
+      table.session_id,
+      table.sheet_name,
+      table.created_at,
+      table.task_id,
+    ),
     index('idx_tasks_session_created_at').on(table.session_id, table.created_at, table.task_id),
+    index('idx_tasks_session_updated_at').on(table.session_id, table.updated_at, table.task_id),
     index('idx_tasks_created_at').on(table.created_at, table.task_id),
     index('idx_tasks_updated_at').on(table.updated_at, table.task_id),
   ],

@@ -1,0 +1,1 @@
+ALTER TABLE `translation_tasks` DROP INDEX `idx_session_id`, DROP INDEX `idx_sheet_name`, ADD INDEX `idx_session_batch_id` (`session_id`,`batch_id`,`created_at`), ADD INDEX `idx_session_sheet_name` (`session_id`,`sheet_name`,`created_at`), ADD INDEX `idx_session_updated_at` (`session_id`,`updated_at`), ADD INDEX `idx_sheet_name` (`sheet_name`,`created_at`,`task_id`,`status`);
