@@ -324,7 +324,7 @@ class BufferAndModel {
         orderBy: { field: collection.key, direction: 'asc' },
         limit: 1,
       });
-      expect(stored as Record<string, unknown>[]).toEqual([fields]);
+      expect(JSON.parse(stored)).toEqual([fields]);
     }
     expect(this.refused).toEqual(this.expectedRefused);
   }

@@ -1,4 +1,4 @@
-import { avg, type Column, count, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
+import { avg, count, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import type { MySql2Database } from 'drizzle-orm/mysql2';
 import { migrate } from 'drizzle-orm/mysql2/migrator';
@@ -20,6 +20,7 @@ import {
 import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
+import { storedRecords } from '../sql/rows.ts';
 import { groupByShape } from '../sql/upsert.ts';
 import { MysqlConnections, sessionSettings, unlimited } from './connections.ts';
 import { mysqlError } from './errors.ts';
@@ -112,10 +113,8 @@ export class MysqlBackend implements StorageBackend {
     const { table, columns } = tableAndColumns(collection);
     // Clients ask for single records by the thousand: the query builder would take longer than the server.
     const sql = readStatement(table, collection);
-    const [[row]] = await this.#ask((connection) =>
-      connection.query<RowDataPacket[]>({ sql, values: [key] }),
-    );
-    return row === undefined ? undefined : storedRecord(columns, row);
+    const [rows] = await this.#ask((connection) => connection.query<RowDataPacket[]>({ sql, values: [key] }));
+    return storedRecords(columns, rows)[0];
   }
 
   async existing(collection: Collection, keys: readonly string[]): Promise<Set<string>> {
@@ -134,9 +133,10 @@ export class MysqlBackend implements StorageBackend {
     const { table, columns } = tableAndColumns(collection);
     const key = columnOf(columns, collection.key);
     const order = orderOf(columns, collection.key, query);
-    const rows = await this.#build((db) => {
+    const [rows] = await this.#ask((connection) => {
+      const { database } = connection;
       // An index alone says which rows it is; only these are read whole.
-      const page = db
+      const page = database
         .select({ key })
         .from(table)
         .where(whereOf(columns, collection.key, query))
@@ -144,13 +144,16 @@ export class MysqlBackend implements StorageBackend {
         .limit(query.limit)
         .offset(query.offset ?? 0)
         .as('page');
-      return db
+      const { sql, params } = database
         .select(columns)
         .from(table)
         .innerJoin(page, eq(key, page.key))
-        .orderBy(...order);
+        .orderBy(...order)
+        .toSQL();
+      // Rows come by the thousand: the query builder would take longer than the driver to read them.
+      return connection.query<RowDataPacket[]>({ sql, values: params });
     });
-    return rows as unknown as StoredRecord[];
+    return storedRecords(columns, rows);
   }
 
   async count(
@@ -346,16 +349,6 @@ export class MysqlBackend implements StorageBackend {
 function tableAndColumns(collection: Collection) {
   const table = tableOf(collection);
   return { table, columns: getTableColumns(table) };
-}
-
-/** A row as the driver gives it, with its values as the columns have them. */
-function storedRecord(columns: Readonly<Record<string, Column>>, row: RowDataPacket): StoredRecord {
-  const record: Record<string, unknown> = {};
-  for (const name in columns) {
-    const value: unknown = row[name];
-    record[name] = value === null ? null : columns[name]?.mapFromDriverValue(value);
-  }
-  return record as StoredRecord;
 }
 
 function tableOf(collection: Collection): MySqlTable {

@@ -53,7 +53,7 @@ export class SqliteBackend implements StorageBackend {
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
     await this.open();
-    const [record] = await this.#lookup.call('query', collection, queryOfKey(collection, key));
+    const [record] = recordsOf(await this.#lookup.call('query', collection, queryOfKey(collection, key)));
     return record;
   }
 
@@ -64,7 +64,7 @@ export class SqliteBackend implements StorageBackend {
 
   async query(collection: Collection, query: Query): Promise<StoredRecord[]> {
     await this.open();
-    return await this.#reader.call('query', collection, query);
+    return recordsOf(await this.#reader.call('query', collection, query));
   }
 
   async count(
@@ -144,4 +144,8 @@ export class SqliteBackend implements StorageBackend {
     // Nothing waits for these two before the first read: that one opens them too, if they cannot be opened now.
     void Promise.allSettled([this.#reader.open(), this.#lookup.open()]);
   }
+}
+
+function recordsOf(json: string): StoredRecord[] {
+  return JSON.parse(json) as StoredRecord[];
 }

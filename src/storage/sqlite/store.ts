@@ -1,4 +1,4 @@
-import { Database } from 'bun:sqlite';
+import { Database, type SQLQueryBindings } from 'bun:sqlite';
 import { statSync } from 'node:fs';
 import { and, avg, count, eq, getTableColumns, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
@@ -13,11 +13,11 @@ import {
   type Query,
   type Removal,
   StorageError,
-  type StoredRecord,
 } from '../contract.ts';
 import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
+import { storedRecords } from '../sql/rows.ts';
 import { groupByShape, type Shape } from '../sql/upsert.ts';
 import { instructPlanner } from './planner.ts';
 import { deletedRecords, steadyColumns, translationSessions, translationTasks } from './schema.ts';
@@ -27,6 +27,8 @@ const tables: Readonly<Record<string, SQLiteTable>> = {
   translation_sessions: translationSessions,
   translation_tasks: translationTasks,
 };
+
+type Row = Record<string, unknown>;
 
 const lockWaitMs = 5_000;
 
@@ -99,7 +101,8 @@ export class SqliteStore {
     return rows.map((row) => String(row.key));
   }
 
-  query(collection: Collection, query: Query): StoredRecord[] {
+  /** @returns the records as JSON, like those of a write. */
+  query(collection: Collection, query: Query): string {
     const table = tableOf(collection);
     const columns = getTableColumns(table);
     const key = columnOf(columns, collection.key);
@@ -112,12 +115,15 @@ export class SqliteStore {
       .orderBy(...order)
       .limit(query.limit)
       .offset(query.offset ?? 0);
-    return this.#db
+    const { sql, params } = this.#db
       .select()
       .from(table)
       .where(inArray(key, page))
       .orderBy(...order)
-      .all() as unknown as StoredRecord[];
+      .toSQL();
+    // Rows come by the thousand: the query builder would take longer than the driver to read them.
+    const rows = this.#database.query<Row, SQLQueryBindings[]>(sql).all(...(params as SQLQueryBindings[]));
+    return JSON.stringify(storedRecords(columns, rows));
   }
 
   count(collection: Collection, where: readonly Condition[], upTo?: number): number {
