@@ -4,7 +4,7 @@ import type { Columns } from './conditions.ts';
 
 type Row = Record<string, unknown>;
 
-/** Turns rows, as a driver gives them by the names of their columns, into records with the values of the columns. */
+/** Turns rows in place, as a driver gives them by the names of their columns, into records with the values of the columns. */
 export function storedRecords(columns: Columns, rows: readonly Row[]): StoredRecord[] {
   const decoded = Object.entries(columns).filter(([, column]) => hasDecoder(column));
   for (const row of rows) {
