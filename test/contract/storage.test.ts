@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { backendsOf } from '../../src/config/backends.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { sessions, tasks } from '../../src/modules/translation/records.ts';
+import {
+  type SessionRecord,
+  sessions,
+  type TaskRecord,
+  tasks,
+} from '../../src/modules/translation/records.ts';
 import type { Collection, GivenRecord } from '../../src/storage/collection.ts';
 import { type PendingRecord, type StorageBackend, StorageError, scan } from '../../src/storage/contract.ts';
 import { textBytesMax } from '../../src/storage/field.ts';
@@ -249,6 +254,55 @@ for (const storage of storages) {
         [null, 0.5],
         [null, null],
       ]);
+    });
+
+    for (const clears of [true, false]) {
+      const title = `each record of one call changes only what it gives, where ${clears ? 'one' : 'none'} of them clears a field`;
+      test(title, async () => {
+        const id = await storedSession();
+        const full = {
+          target_text: 'old',
+          context: 'old',
+          confidence: 0.25,
+          error_message: 'old',
+          retry_count: 3,
+          start_time: '2025-01-01T00:00:00Z',
+          duration_ms: 5,
+        };
+        const changes: Partial<TaskRecord>[] = [
+          { target_text: 'new' },
+          { context: clears ? null : 'new', retry_count: 0 },
+          { confidence: 0.5, duration_ms: 0, error_message: '' },
+          {},
+        ];
+        const before = changes.map(() => aTask(id, full));
+        await write(tasks, ...before.map((task) => pending(task, 1000)));
+        const keys = before.map(({ task_id }) => task_id);
+        const updates = changes.map((change, index) =>
+          aTask(id, { task_id: keys[index] as string, ...change }),
+        );
+        await write(tasks, ...updates.map((task) => pending(task, 2000)));
+        const unchanged = await backend.read(tasks, keys[3] as string);
+        expect(unchanged).toMatchObject({ ...full, start_time: Date.parse(full.start_time) });
+        for (const [index, change] of changes.entries()) {
+          const { task_id: _, ...rest } = { task_id: '', ...unchanged };
+          expect(await backend.read(tasks, keys[index] as string)).toMatchObject({ ...rest, ...change });
+        }
+      });
+    }
+
+    test('documents are kept by a call in which only another record gives them', async () => {
+      const game_info = { name: '幻想', tags: ['a', 1, null] };
+      const batch = [aSession({ game_info }), aSession()];
+      await write(sessions, ...batch.map((session) => pending(session, 1000)));
+      const [first, second] = batch.map(({ session_id }) => aSession({ session_id }));
+      await write(
+        sessions,
+        pending(first as SessionRecord, 2000),
+        pending({ ...second, game_info: { other: true } }, 2000),
+      );
+      const stored = await Promise.all(batch.map(({ session_id }) => backend.read(sessions, session_id)));
+      expect(stored.map((session) => session?.game_info)).toEqual([game_info, { other: true }]);
     });
 
     test('a task never moves to another session: the write is refused and changes nothing', async () => {

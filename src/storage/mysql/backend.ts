@@ -21,7 +21,7 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { storedRecords } from '../sql/rows.ts';
-import { groupByShape } from '../sql/upsert.ts';
+import { groupByFewShapes } from '../sql/upsert.ts';
 import { MysqlConnections, sessionSettings, unlimited } from './connections.ts';
 import { mysqlError } from './errors.ts';
 import { type LentConnection, resumingDatabase } from './lent-connection.ts';
@@ -96,7 +96,7 @@ export class MysqlBackend implements StorageBackend {
     collection: Collection,
     records: readonly PendingRecord[],
   ): AsyncGenerator<string, undefined> {
-    for (const shape of groupByShape(collection, records)) {
+    for (const shape of groupByFewShapes(collection, records)) {
       for (let start = 0; start < shape.rows.length; start += statementRowsMax) {
         const rows = shape.rows.slice(start, start + statementRowsMax);
         yield* this.#statements.statements(table, collection, { ...shape, rows });

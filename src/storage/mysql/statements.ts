@@ -52,8 +52,8 @@ export class WriteStatements {
   }
 }
 
-function upsertText(table: MySqlTable, collection: Collection, { given }: Shape): UpsertText {
-  const assignments = writeAssignments(collection, given, {
+function upsertText(table: MySqlTable, collection: Collection, shape: Shape): UpsertText {
+  const assignments = writeAssignments(collection, shape, {
     quote,
     incoming: (name) => `VALUES(${quote(name)})`,
   });
@@ -63,15 +63,10 @@ function upsertText(table: MySqlTable, collection: Collection, { given }: Shape)
   };
 }
 
-function updateStatement(
-  table: MySqlTable,
-  collection: Collection,
-  { given }: Shape,
-  row: SqlValue[],
-): string {
+function updateStatement(table: MySqlTable, collection: Collection, shape: Shape, row: SqlValue[]): string {
   const columns = writtenColumns(collection);
   const incoming = (name: string): string => format('?', [row[columns.indexOf(name)]]);
-  const assignments = writeAssignments(collection, given, { quote, incoming });
+  const assignments = writeAssignments(collection, shape, { quote, incoming });
   return `UPDATE ${quote(getTableName(table))} SET ${textOf(assignments)} WHERE ${quote(collection.key)} = ${incoming(collection.key)}`;
 }
 

@@ -8,12 +8,14 @@ export type SqlValue = string | number | null;
 /** The columns that storage adds to a collection's fields; the version is last, see `writeAssignments`. */
 const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
 
-/** Records that give the same fields: one statement's text serves them all. */
+/** Records that one statement's text serves. */
 export interface Shape {
-  /** The names of the fields they give; as one text in `name`; and for each field of the collection whether it is one. */
+  /** The fields that all of them give. */
   given: ReadonlySet<string>;
+  /** The fields that any of them may leave out: null in a row says that its record does. */
+  fillable: ReadonlySet<string>;
+  /** What tells its text from that of the collection's other shapes. */
   name: string;
-  gives: readonly boolean[];
   /** They lack a required field, and can only change a row that exists. */
   partial: boolean;
   /** One row a record: a value for every field of the collection, then for every column of the envelope. */
@@ -22,13 +24,36 @@ export interface Shape {
 
 /** Groups records by the fields they give; the order of records within a group stays. */
 export function groupByShape(collection: Collection, records: readonly PendingRecord[]): Shape[] {
+  return group(collection, records, []);
+}
+
+/**
+ * The same in few groups, for statements of many rows: records that differ only in fields that they leave out share
+ * one, unless any record sets such a field to null. What null means in a row is then known for each field.
+ */
+export function groupByFewShapes(collection: Collection, records: readonly PendingRecord[]): Shape[] {
+  const fillable = collection.fields.filter(
+    ({ name, required, merge, initial }) =>
+      !required &&
+      (merge === 'greatest' || (initial === null && !records.some(({ record }) => record[name] === null))),
+  );
+  return group(collection, records, fillable);
+}
+
+function group(
+  collection: Collection,
+  records: readonly PendingRecord[],
+  fillable: readonly Field[],
+): Shape[] {
+  const told = collection.fields.filter((field) => !fillable.includes(field));
+  const fillableNames = new Set(fillable.map(({ name }) => name));
   const shapes: Shape[] = [];
   let last: Shape | undefined;
   for (const pending of records) {
     const { record } = pending;
     // Most records have the shape of the one before.
-    if (last === undefined || !hasShape(collection, record, last)) {
-      last = shapes.find((shape) => hasShape(collection, record, shape)) ?? shapeOf(collection, record);
+    if (last === undefined || !hasShape(told, record, last)) {
+      last = shapes.find((shape) => hasShape(told, record, shape)) ?? shapeOf(told, fillableNames, record);
       if (last.rows.length === 0) shapes.push(last);
     }
     last.rows.push(rowOf(collection, pending));
@@ -36,20 +61,17 @@ export function groupByShape(collection: Collection, records: readonly PendingRe
   return shapes;
 }
 
-function hasShape({ fields }: Collection, record: GivenRecord, { gives }: Shape): boolean {
-  let place = 0;
-  for (const field of fields) {
-    if (gives[place] !== isGiven(field, record[field.name])) return false;
-    place += 1;
+function hasShape(told: readonly Field[], record: GivenRecord, { given }: Shape): boolean {
+  for (const field of told) {
+    if (given.has(field.name) !== isGiven(field, record[field.name])) return false;
   }
   return true;
 }
 
-function shapeOf({ fields }: Collection, record: GivenRecord): Shape {
-  const gives = fields.map((field) => isGiven(field, record[field.name]));
-  const names = fields.filter((_, place) => gives[place]).map(({ name }) => name);
-  const partial = fields.some(({ required }, place) => required && !gives[place]);
-  return { given: new Set(names), name: names.join(','), gives, partial, rows: [] };
+function shapeOf(told: readonly Field[], fillable: ReadonlySet<string>, record: GivenRecord): Shape {
+  const given = new Set(told.filter((field) => isGiven(field, record[field.name])).map(({ name }) => name));
+  const partial = told.some(({ required, name }) => required && !given.has(name));
+  return { given, fillable, name: `${[...given].join(',')};${[...fillable].join(',')}`, partial, rows: [] };
 }
 
 /** The columns of a write, in the order of a shape's rows. */
@@ -71,7 +93,7 @@ export interface Assignment {
  */
 export function writeAssignments(
   collection: Collection,
-  given: ReadonlySet<string>,
+  { given, fillable }: Pick<Shape, 'given' | 'fillable'>,
   dialect: { quote: (name: string) => string; incoming: (name: string) => string },
 ): Assignment[] {
   const { quote, incoming } = dialect;
@@ -89,10 +111,13 @@ export function writeAssignments(
     if (merge === 'fixed') {
       return assign(name, `CASE WHEN ${incoming(name)} = ${quote(name)} THEN ${quote(name)} END`);
     }
-    const newest = `CASE WHEN ${incoming('version')} >= ${quote('version')} THEN ${incoming(name)} ELSE ${quote(name)} END`;
+    const value = fillable.has(name) ? `COALESCE(${incoming(name)}, ${quote(name)})` : incoming(name);
+    const newest = `CASE WHEN ${incoming('version')} >= ${quote('version')} THEN ${value} ELSE ${quote(name)} END`;
     return assign(name, newest);
   };
-  const fields = collection.fields.filter(({ name }) => name !== collection.key && given.has(name));
+  const fields = collection.fields.filter(
+    ({ name }) => name !== collection.key && (given.has(name) || fillable.has(name)),
+  );
   return [...fields.map(assignment), larger('created_at', '<'), larger('updated_at'), larger('version')];
 }
 

@@ -40,7 +40,7 @@ function partsOf(table: SQLiteTable, collection: Collection, shape: Shape) {
   return {
     place,
     insertion: `INSERT INTO ${quote(getTableName(table))} (${columns.map(quote).join(', ')}) VALUES (${columns.map(place).join(', ')}) ON CONFLICT (${quote(collection.key)})`,
-    assignments: writeAssignments(collection, shape.given, { quote, incoming: place }),
+    assignments: writeAssignments(collection, shape, { quote, incoming: place }),
   };
 }
 
