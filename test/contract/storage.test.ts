@@ -502,6 +502,24 @@ for (const storage of storages) {
       expect(await backend.count(tasks, [{ field: 'session_id', is: 'equal', value: id }])).toBe(1000);
     });
 
+    test('single records that are read at the same time are each its own, and as stored when it was asked for', async () => {
+      const id = await storedSession();
+      const batch = Array.from({ length: 250 }, (_, row) => aTask(id, { row_index: row }));
+      await write(tasks, ...batch.map((task) => pending(task, 1000)));
+      const first = batch[0] as TaskRecord;
+      const before = [...batch, ...batch].map((task) => backend.read(tasks, task.task_id));
+      const missing = backend.read(tasks, 'nothing');
+      const ofSession = backend.read(sessions, id);
+      await write(tasks, pending({ ...first, row_index: 999 }, 2000));
+      const after = backend.read(tasks, first.task_id);
+      const rows = (await Promise.all(before)).map((task) => task?.row_index);
+      expect(rows.slice(1, 250)).toEqual(batch.slice(1).map((task) => task.row_index));
+      expect(rows.slice(251)).toEqual(batch.slice(1).map((task) => task.row_index));
+      expect(await missing).toBeUndefined();
+      expect(await ofSession).toMatchObject({ session_id: id });
+      expect(await after).toMatchObject({ row_index: 999 });
+    });
+
     test('the health check passes', async () => {
       await backend.healthCheck();
     });

@@ -24,6 +24,7 @@ import { storedRecords } from '../sql/rows.ts';
 import { groupByFewShapes } from '../sql/upsert.ts';
 import { MysqlConnections, sessionSettings, unlimited } from './connections.ts';
 import { mysqlError } from './errors.ts';
+import { gatheredReads } from './gathered-reads.ts';
 import { type LentConnection, resumingDatabase } from './lent-connection.ts';
 import { datetimeOf, translationSessions, translationTasks } from './schema.ts';
 import {
@@ -51,6 +52,7 @@ export class MysqlBackend implements StorageBackend {
   readonly kind = 'mysql';
   readonly #connections: MysqlConnections;
   readonly #statements = new WriteStatements();
+  readonly #reads = new Map<Collection, ReturnType<typeof gatheredReads<StoredRecord>>>();
   #opening: Promise<void> | undefined;
 
   constructor(server: MysqlConnection) {
@@ -110,11 +112,22 @@ export class MysqlBackend implements StorageBackend {
   }
 
   async read(collection: Collection, key: string): Promise<StoredRecord | undefined> {
+    let reads = this.#reads.get(collection);
+    if (reads === undefined) {
+      reads = gatheredReads((keys) => this.#stored(collection, keys));
+      this.#reads.set(collection, reads);
+    }
+    return await reads(key);
+  }
+
+  async #stored(collection: Collection, keys: readonly string[]): Promise<ReadonlyMap<string, StoredRecord>> {
     const { table, columns } = tableAndColumns(collection);
     // Clients ask for single records by the thousand: the query builder would take longer than the server.
     const sql = readStatement(table, collection);
-    const [rows] = await this.#ask((connection) => connection.query<RowDataPacket[]>({ sql, values: [key] }));
-    return storedRecords(columns, rows)[0];
+    const [rows] = await this.#ask((connection) =>
+      connection.query<RowDataPacket[]>({ sql, values: [keys] }),
+    );
+    return new Map(storedRecords(columns, rows).map((row) => [String(row[collection.key]), row]));
   }
 
   async existing(collection: Collection, keys: readonly string[]): Promise<Set<string>> {

@@ -74,10 +74,10 @@ function textOf(assignments: readonly Assignment[]): string {
   return assignments.map(({ text }) => text).join(', ');
 }
 
-/** Reads the row of a key. */
+/** Reads the rows of keys. */
 export function readStatement(table: MySqlTable, { key }: Collection): string {
   const columns = Object.keys(getTableColumns(table)).map(quote).join(', ');
-  return `SELECT ${columns} FROM ${quote(getTableName(table))} WHERE ${quote(key)} = ?`;
+  return `SELECT ${columns} FROM ${quote(getTableName(table))} WHERE ${quote(key)} IN (?)`;
 }
 
 /** Keeps a deletion: collection, key, version, instant. What was kept of an earlier life of the record goes. */
