@@ -36,12 +36,12 @@ export function taskView(stored: StoredRecord): TaskView {
 
 /** The fields of a collection in the API's form: instants become text. */
 function fieldsOf(collection: Collection, stored: StoredRecord): Record<string, unknown> {
-  return Object.fromEntries(
-    collection.fields.map(({ name, kind }) => {
-      const value = stored[name];
-      return [name, kind === 'Instant' && typeof value === 'number' ? formatInstant(value) : value];
-    }),
-  );
+  const fields: Record<string, unknown> = {};
+  for (const { name, kind } of collection.fields) {
+    const value = stored[name];
+    fields[name] = kind === 'Instant' && typeof value === 'number' ? formatInstant(value) : value;
+  }
+  return fields;
 }
 
 function percent(part: number, total: number): number {
