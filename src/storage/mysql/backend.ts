@@ -41,8 +41,6 @@ const tables: Readonly<Record<string, MySqlTable>> = {
   translation_tasks: translationTasks,
 };
 
-/** To make the text of a larger statement would hold up requests for milliseconds. */
-const statementRowsMax = 500;
 const migrationLockLimitSeconds = 60;
 /** An index on a large table takes its time. */
 const migrationLimitMs = 600_000;
@@ -99,10 +97,7 @@ export class MysqlBackend implements StorageBackend {
     records: readonly PendingRecord[],
   ): AsyncGenerator<string, undefined> {
     for (const shape of groupByFewShapes(collection, records)) {
-      for (let start = 0; start < shape.rows.length; start += statementRowsMax) {
-        const rows = shape.rows.slice(start, start + statementRowsMax);
-        yield* this.#statements.statements(table, collection, { ...shape, rows });
-      }
+      yield* this.#statements.statements(table, collection, shape);
     }
   }
 

@@ -1,11 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import { getTableColumns, getTableName } from 'drizzle-orm';
 import type { MySqlTable } from 'drizzle-orm/mysql-core';
 import { format } from 'mysql2';
 import type { Collection } from '../collection.ts';
+import type { PendingRecord } from '../contract.ts';
 import type { FieldKind } from '../field.ts';
 import { jsonObjectOf } from '../sql/deletions.ts';
 import {
   type Assignment,
+  rowOf,
   type Shape,
   type SqlValue,
   writeAssignments,
@@ -24,19 +27,31 @@ interface UpsertText {
   after: string;
 }
 
+/** Rows of a statement: the driver encodes it in one go. */
+const statementRowsMax = 500;
+/** Rows whose text is made before requests get their turn: half a millisecond of work. */
+const rowsAtATime = 40;
+
 /** Builds statements that write; the text of each shape of a bulk upsert is built once. */
 export class WriteStatements {
   readonly #upserts = new Map<string, UpsertText>();
 
-  /** The statements for the rows of a shape, with every value escaped: one for all, or one a row where rows must exist. */
-  statements(table: MySqlTable, collection: Collection, shape: Shape): string[] {
-    const instants = instantPlaces(collection);
-    for (const row of shape.rows) {
-      for (const place of instants) row[place] = datetimeValue(row[place] ?? null);
+  /** The statements for the records of a shape, with every value escaped: of many rows, or one a row where rows must exist. */
+  async *statements(
+    table: MySqlTable,
+    collection: Collection,
+    shape: Shape,
+  ): AsyncGenerator<string, undefined> {
+    if (shape.partial) {
+      for (const row of rowsOf(collection, shape.records))
+        yield updateStatement(table, collection, shape, row);
+      return;
     }
-    if (shape.partial) return shape.rows.map((row) => updateStatement(table, collection, shape, row));
     const { before, after } = this.#upsertOf(table, collection, shape);
-    return [before + format('?', [shape.rows]) + after];
+    for (let start = 0; start < shape.records.length; start += statementRowsMax) {
+      const records = shape.records.slice(start, start + statementRowsMax);
+      yield before + (await rowsText(rowsOf(collection, records))) + after;
+    }
   }
 
   #upsertOf(table: MySqlTable, collection: Collection, shape: Shape): UpsertText {
@@ -117,6 +132,30 @@ function jsonValue(column: string, kind: FieldKind): string {
 
 export const sizeStatement =
   'SELECT SUM(data_length + index_length) AS bytes FROM information_schema.tables WHERE table_schema = DATABASE()';
+
+async function rowsText(rows: Iterable<SqlValue[]>): Promise<string> {
+  const parts: string[] = [];
+  let some: SqlValue[][] = [];
+  for (const row of rows) {
+    some.push(row);
+    if (some.length < rowsAtATime) continue;
+    parts.push(format('?', [some]));
+    some = [];
+    await setImmediate();
+  }
+  if (some.length > 0) parts.push(format('?', [some]));
+  return parts.join(', ');
+}
+
+/** The rows of records, with the instants as the server takes them. */
+function* rowsOf(collection: Collection, records: readonly PendingRecord[]): Generator<SqlValue[]> {
+  const instants = instantPlaces(collection);
+  for (const record of records) {
+    const row = rowOf(collection, record);
+    for (const place of instants) row[place] = datetimeValue(row[place] ?? null);
+    yield row;
+  }
+}
 
 /** The places of instants in a row. */
 function instantPlaces(collection: Collection): number[] {

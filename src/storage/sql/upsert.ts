@@ -18,8 +18,7 @@ export interface Shape {
   name: string;
   /** They lack a required field, and can only change a row that exists. */
   partial: boolean;
-  /** One row a record: a value for every field of the collection, then for every column of the envelope. */
-  rows: SqlValue[][];
+  records: PendingRecord[];
 }
 
 /** Groups records by the fields they give; the order of records within a group stays. */
@@ -54,9 +53,9 @@ function group(
     // Most records have the shape of the one before.
     if (last === undefined || !hasShape(told, record, last)) {
       last = shapes.find((shape) => hasShape(told, record, shape)) ?? shapeOf(told, fillableNames, record);
-      if (last.rows.length === 0) shapes.push(last);
+      if (last.records.length === 0) shapes.push(last);
     }
-    last.rows.push(rowOf(collection, pending));
+    last.records.push(pending);
   }
   return shapes;
 }
@@ -71,10 +70,16 @@ function hasShape(told: readonly Field[], record: GivenRecord, { given }: Shape)
 function shapeOf(told: readonly Field[], fillable: ReadonlySet<string>, record: GivenRecord): Shape {
   const given = new Set(told.filter((field) => isGiven(field, record[field.name])).map(({ name }) => name));
   const partial = told.some(({ required, name }) => required && !given.has(name));
-  return { given, fillable, name: `${[...given].join(',')};${[...fillable].join(',')}`, partial, rows: [] };
+  return {
+    given,
+    fillable,
+    name: `${[...given].join(',')};${[...fillable].join(',')}`,
+    partial,
+    records: [],
+  };
 }
 
-/** The columns of a write, in the order of a shape's rows. */
+/** The columns of a write, in the order of a row. */
 export function writtenColumns(collection: Collection): string[] {
   return [...collection.fields.map((field) => field.name), ...envelopeColumns];
 }
@@ -126,7 +131,8 @@ function isGiven(field: Field, value: unknown): boolean {
   return value !== undefined && (value !== null || field.merge !== 'greatest');
 }
 
-function rowOf(collection: Collection, { record, version, firstVersion }: PendingRecord): SqlValue[] {
+/** The values of a record: one for every field of the collection, then for every column of the envelope. */
+export function rowOf(collection: Collection, { record, version, firstVersion }: PendingRecord): SqlValue[] {
   const row: SqlValue[] = [];
   for (const field of collection.fields) row.push(sqlValue(field, record[field.name]));
   row.push(Math.floor(firstVersion / 1000), Math.floor(version / 1000), version);

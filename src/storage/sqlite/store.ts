@@ -18,7 +18,7 @@ import { columnOf, orderOf, whereOf } from '../sql/conditions.ts';
 import { type DeletedVersions, deletionGuard, guardedKeys, notDeleted } from '../sql/deletions.ts';
 import { migrationsFolder } from '../sql/migrations.ts';
 import { storedRecords } from '../sql/rows.ts';
-import { groupByShape, type Shape } from '../sql/upsert.ts';
+import { groupByShape, rowOf, type Shape } from '../sql/upsert.ts';
 import { instructPlanner } from './planner.ts';
 import { deletedRecords, steadyColumns, translationSessions, translationTasks } from './schema.ts';
 import { keepStatement, markStatement, usualWriteStatement, writeStatement } from './statements.ts';
@@ -81,11 +81,12 @@ export class SqliteStore {
     const steady = steadyColumns[collection.name];
     const write = this.#database.query(writeStatement(table, collection, shape));
     if (steady === undefined || shape.partial) {
-      for (const row of shape.rows) write.run(...row);
+      for (const pending of shape.records) write.run(...rowOf(collection, pending));
       return;
     }
     const writeUsual = this.#database.query(usualWriteStatement(table, collection, shape, steady));
-    for (const row of shape.rows) {
+    for (const pending of shape.records) {
+      const row = rowOf(collection, pending);
       if (writeUsual.run(...row).changes === 0) write.run(...row);
     }
   }
