@@ -27,7 +27,9 @@ async function main(args: readonly string[]): Promise<number> {
     case 'serve':
       return await withConfig(invocation.flags, (config) => serve(config, startService));
     case 'migrate':
-      return await withConfig(invocation.flags, (config) => migrate(createStorage(config).backends));
+      return await withConfig(invocation.flags, async (config) =>
+        migrate((await createStorage(config)).backends),
+      );
     case 'journal':
       return await withConfig(invocation.flags, ({ service }) => journal(service.data_dir, invocation));
   }

@@ -28,7 +28,6 @@ import type { Logger } from './platform/logger.ts';
 import { runOnSchedule } from './platform/schedule.ts';
 import { serviceVersion } from './platform/version.ts';
 import type { StorageBackend } from './storage/contract.ts';
-import { MysqlBackend } from './storage/mysql/backend.ts';
 import { StorageRegistry } from './storage/registry.ts';
 import { SqliteBackend } from './storage/sqlite/backend.ts';
 
@@ -87,7 +86,7 @@ async function openEngine({ config, logger, clock, files, random, lifecycle }: F
   await files.makeFolder(folder);
   lifecycle.onClose('data folder lock', closeLimitMs, lockFolder(folder));
 
-  const registry = createStorage(config);
+  const registry = await createStorage(config);
   lifecycle.onClose('storage', closeLimitMs, () => closeStorage(registry));
   // Storage has threads or a server of its own to open on: everything else is made ready meanwhile.
   const storageOpened = openStorage(registry, clock, logger);
@@ -278,13 +277,15 @@ function journalOptions({ journal, service }: Config): JournalOptions {
  * Makes the configured storage backends and routes each collection to one; nothing is connected yet.
  * @throws ConfigError when a collection has no backend, or the configuration names one that does not exist.
  */
-export function createStorage(config: Config): StorageRegistry {
+export async function createStorage(config: Config): Promise<StorageRegistry> {
   const registry = new StorageRegistry();
   const backends = backendsOf(
     config,
     translationCollections.map(({ name }) => name),
   );
-  for (const [name, backend] of Object.entries(backends)) registry.register(name, createBackend(backend));
+  for (const [name, backend] of Object.entries(backends)) {
+    registry.register(name, await createBackend(backend));
+  }
   for (const collection of translationCollections) {
     const name = Object.keys(backends).find((candidate) =>
       backends[candidate]?.collections.includes(collection.name),
@@ -305,6 +306,9 @@ export function createStorage(config: Config): StorageRegistry {
   return registry;
 }
 
-function createBackend(backend: BackendConfig): StorageBackend {
-  return backend.type === 'mysql' ? new MysqlBackend(backend.connection) : new SqliteBackend(backend.path);
+/** The MySQL plugin and its driver are loaded where they are used: they take a part of the start, and some memory. */
+async function createBackend(backend: BackendConfig): Promise<StorageBackend> {
+  if (backend.type === 'sqlite') return new SqliteBackend(backend.path);
+  const { MysqlBackend } = await import('./storage/mysql/backend.ts');
+  return new MysqlBackend(backend.connection);
 }

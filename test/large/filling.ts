@@ -48,7 +48,7 @@ const dayMs = 24 * hourMs;
 
 /** Writes so much straight to storage; all tasks were accepted before now. */
 export async function fill(databaseUrl: string, amount: Amount): Promise<void> {
-  const registry = createStorage(loadConfig({ flags: {}, environment: { DATABASE_URL: databaseUrl } }));
+  const registry = await createStorage(loadConfig({ flags: {}, environment: { DATABASE_URL: databaseUrl } }));
   const backend = registry.backendOf(tasks);
   await backend.open();
   const startMs = Date.now() - 2 * hourMs;

@@ -182,15 +182,17 @@ describe('a configuration that cannot be used says what is wrong, and where', ()
     ],
   ];
   for (const [what, sources, problems] of cases) {
-    test(what, () => {
-      const found = problemsOf(() => load(sources)).map((problem) => problem.replace(configFile, 'FILE'));
+    test(what, async () => {
+      const found = (await problemsOf(() => load(sources))).map((problem) =>
+        problem.replace(configFile, 'FILE'),
+      );
       expect(found).toEqual(problems.map((problem) => expect.stringMatching(problem)));
     });
   }
 
-  test('a file that is not there, or is a folder', () => {
+  test('a file that is not there, or is a folder', async () => {
     for (const config of [join(folder.path, 'missing.yaml'), folder.path]) {
-      const [problem] = problemsOf(() => loadConfig({ flags: { config }, environment: {} }));
+      const [problem] = await problemsOf(() => loadConfig({ flags: { config }, environment: {} }));
       expect(problem).toStartWith(`${config}: `);
     }
   });
@@ -223,8 +225,8 @@ describe('a password never appears in a message', () => {
     ],
   ];
   for (const [what, sources] of cases) {
-    test(what, () => {
-      const problems = problemsOf(() => backendsOf(load(sources), collections));
+    test(what, async () => {
+      const problems = await problemsOf(() => backendsOf(load(sources), collections));
       expect(problems).not.toBeEmpty();
       expect(problems.join('\n')).not.toContain(secret);
     });
@@ -299,8 +301,8 @@ describe('DATABASE_URL', () => {
     'sqlite:',
     'sqlite://',
   ]) {
-    test(`"${url}" is refused, with the forms that are understood`, () => {
-      const [problem] = problemsOf(() =>
+    test(`"${url}" is refused, with the forms that are understood`, async () => {
+      const [problem] = await problemsOf(() =>
         backendsOf(load({ environment: { DATABASE_URL: url } }), collections),
       );
       expect(problem).toMatch(/^database\.url: .*(mysql:\/\/|sqlite:)/);
@@ -330,7 +332,7 @@ describe('storage.backends', () => {
         `main: { type: mysql, config: { host: db }, data_types: ${everything} }`,
       ),
     );
-    const registry = createStorage(config);
+    const registry = await createStorage(config);
     expect([...registry.backends.keys()]).toEqual(['archive', 'main']);
     expect(registry.backendOf(sessions).kind).toBe('mysql');
     expect(registry.backendOf(tasks).kind).toBe('mysql');
@@ -359,7 +361,7 @@ describe('storage.backends', () => {
         '  data_types: [uploaded_files]',
       ),
     );
-    const registry = createStorage(config);
+    const registry = await createStorage(config);
     expect([...registry.backends.keys()]).toEqual(['mysql']);
     expect(backendsOf(config, collections)).toMatchObject({
       mysql: { type: 'mysql', connection: { host: 'db.example', database: 'ai_terminal' } },
@@ -416,8 +418,8 @@ describe('storage.backends', () => {
     ],
   ];
   for (const [what, lines, problem] of refusals) {
-    test(`${what} is refused`, () => {
-      expect(problemsOf(() => createStorage(load(backends(...lines))))).toEqual([
+    test(`${what} is refused`, async () => {
+      expect(await problemsOf(() => createStorage(load(backends(...lines))))).toEqual([
         expect.stringMatching(problem),
       ]);
     });
@@ -436,9 +438,9 @@ function load({ file, flags = {}, environment = {} }: Sources): Config {
 }
 
 /** The lines of the error with which a configuration is refused. */
-function problemsOf(attempt: () => unknown): readonly string[] {
+async function problemsOf(attempt: () => unknown): Promise<readonly string[]> {
   try {
-    attempt();
+    await attempt();
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
