@@ -102,5 +102,7 @@ function shortened(what: string): string {
 
 /** The plot would be a tangle with all of them. */
 function isPlotted(what: string): boolean {
-  return /^GET \/(tasks|tasks\?status=pending|tasks\?page=500|stats) on |^accept .*: P99/.test(what);
+  return /^GET \/(tasks|tasks\?status=pending|tasks\?page=500|recovery\/.*|stats) on |^accept .*: P99/.test(
+    what,
+  );
 }

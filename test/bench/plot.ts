@@ -12,6 +12,8 @@ const colors = [
   '#e377c2',
   '#7f7f7f',
   '#bcbd22',
+  '#000000',
+  '#f7b6d2',
 ];
 
 interface Curve {
@@ -36,6 +38,7 @@ export function plotSvg(tasksStored: readonly number[], curves: readonly Curve[]
     ...curves.map((curve, index) => curveSvg(curve, index, x, y)),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>Milliseconds over stored tasks</title>
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${lines.join('\n')}
 <text x="${(margin.left + width - margin.right) / 2}" y="${height - 10}" text-anchor="middle">stored tasks</text>
