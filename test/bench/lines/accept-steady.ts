@@ -1,5 +1,5 @@
 import { startBare } from '../bare-process.ts';
-import type { Bench, StorageKind } from '../bench.ts';
+import { type Bench, parkedFlusher, type StorageKind } from '../bench.ts';
 import type { Family, Measurement } from '../line.ts';
 import { BatchRequests, loadSession } from '../load/batches.ts';
 import { getRequest } from '../load/http-connection.ts';
@@ -17,7 +17,7 @@ const batchesInTurn = 10;
 export const acceptSteady: Family = {
   name: 'accept-steady',
   measures:
-    'The time from when a batch of 100 tasks was due to its answer, at a steady 10,000 records a second on 32 connections with the default settings, so that flushes run; each task is written three times. Meanwhile 50 reads a second ask for a session, a page of its tasks and a page of sessions in turn. journal.sync: always.',
+    'The time from when a batch of 100 tasks was due to its answer, at a steady 10,000 records a second on 32 connections with the default settings, so that flushes run; each task is written three times. Meanwhile 50 reads a second ask for a session, a page of its tasks and a page of sessions in turn. journal.sync: always. Once more with no flush and no reads, as the bare program has none.',
   limit: 'bare/accept.ts at the same rate, without flushes and reads.',
   storages: ['sqlite', 'mysql'],
   run: latencies,
@@ -56,7 +56,25 @@ async function latencies(bench: Bench, storage: StorageKind): Promise<Measuremen
     line(99, 'P99', 10),
     line(100, 'max', 50),
     readsLine(name, storage, queries.answers),
+    ...(storage === 'sqlite' ? await aloneLines(bench, limit.answers) : []),
   ];
+}
+
+/** What of the time is accepting itself: nothing is flushed or read, so that no storage has a part in it. */
+async function aloneLines(bench: Bench, limit: Latencies): Promise<Measurement[]> {
+  await using database = await bench.database('sqlite');
+  await using service = await bench.service(database.url, parkedFlusher);
+  await prepare(service.url);
+  const { answers } = await steadyBatches(bench, service.url);
+  return [50, 95, 99].map((percent) => ({
+    name: `accept-steady-alone.p${percent}`,
+    what: `accept at 10,000 records/s with no flush and no reads: P${percent}`,
+    value: answers.percentile(percent),
+    unit: 'ms',
+    limit: { value: limit.percentile(percent), what: 'bare/accept.ts at the same rate' },
+    targets: [],
+    samples: answers.count,
+  }));
 }
 
 function readsLine(name: string, storage: StorageKind, answers: Latencies): Measurement {
