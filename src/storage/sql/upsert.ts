@@ -10,8 +10,9 @@ const envelopeColumns = ['created_at', 'updated_at', 'version'] as const;
 
 /** Records that one statement's text serves. */
 export interface Shape {
-  /** The fields that all of them give. */
+  /** The fields that all of them give; and for each field in which shapes differ whether it is one. */
   given: ReadonlySet<string>;
+  gives: readonly boolean[];
   /** The fields that any of them may leave out: null in a row says that its record does. */
   fillable: ReadonlySet<string>;
   /** What tells its text from that of the collection's other shapes. */
@@ -60,23 +61,21 @@ function group(
   return shapes;
 }
 
-function hasShape(told: readonly Field[], record: GivenRecord, { given }: Shape): boolean {
+function hasShape(told: readonly Field[], record: GivenRecord, { gives }: Shape): boolean {
+  let place = 0;
   for (const field of told) {
-    if (given.has(field.name) !== isGiven(field, record[field.name])) return false;
+    if (gives[place] !== isGiven(field, record[field.name])) return false;
+    place += 1;
   }
   return true;
 }
 
 function shapeOf(told: readonly Field[], fillable: ReadonlySet<string>, record: GivenRecord): Shape {
-  const given = new Set(told.filter((field) => isGiven(field, record[field.name])).map(({ name }) => name));
-  const partial = told.some(({ required, name }) => required && !given.has(name));
-  return {
-    given,
-    fillable,
-    name: `${[...given].join(',')};${[...fillable].join(',')}`,
-    partial,
-    records: [],
-  };
+  const gives = told.map((field) => isGiven(field, record[field.name]));
+  const given = new Set(told.filter((_, place) => gives[place]).map(({ name }) => name));
+  const partial = told.some(({ required }, place) => required && !gives[place]);
+  const name = `${[...given].join(',')};${[...fillable].join(',')}`;
+  return { given, gives, fillable, name, partial, records: [] };
 }
 
 /** The columns of a write, in the order of a row. */
