@@ -308,7 +308,12 @@ export async function createStorage(config: Config): Promise<StorageRegistry> {
 
 /** The MySQL plugin and its driver are loaded where they are used: they take a part of the start, and some memory. */
 async function createBackend(backend: BackendConfig): Promise<StorageBackend> {
-  if (backend.type === 'sqlite') return new SqliteBackend(backend.path);
-  const { MysqlBackend } = await import('./storage/mysql/backend.ts');
-  return new MysqlBackend(backend.connection);
+  switch (backend.type) {
+    case 'sqlite':
+      return new SqliteBackend(backend.path);
+    case 'mysql': {
+      const { MysqlBackend } = await import('./storage/mysql/backend.ts');
+      return new MysqlBackend(backend.connection);
+    }
+  }
 }

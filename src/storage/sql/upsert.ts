@@ -13,7 +13,7 @@ export interface Shape {
   /** The fields that all of them give; and for each field in which shapes differ whether it is one. */
   given: ReadonlySet<string>;
   gives: readonly boolean[];
-  /** The fields that any of them may leave out: null in a row says that its record does. */
+  /** The fields that any of them may leave out: null in a row, or 0 of a counter, says that its record does. */
   fillable: ReadonlySet<string>;
   /** What tells its text from that of the collection's other shapes. */
   name: string;
